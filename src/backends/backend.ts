@@ -1,0 +1,103 @@
+/**
+ * What Jitsu asks of a virtualization backend: find a machine, start it, stop it, and tell when its state changes.
+ *
+ * A backend knows configurations and machine states. It knows nothing of DNS, of readiness or of expiry; when a
+ * machine is started and stopped is the summoner's business.
+ *
+ * @module
+ */
+
+/**
+ * A machine's state, in the words libvirt, libxl and XAPI share.
+ *
+ * - `off`: not there, shut off, halted or crashed; {@linkcode Machine.start} boots it
+ * - `running`: executing
+ * - `paused`: in memory but not executing; {@linkcode Machine.start} unpauses it
+ * - `suspended`: saved to disk; {@linkcode Machine.start} restores it
+ */
+export type MachineState = "off" | "running" | "paused" | "suspended";
+
+/** What {@linkcode Machine.start} had to do. */
+export type StartAction = "started" | "unpaused" | "resumed" | "found running";
+
+/** What a unikernel's configuration tells its backend. */
+export interface MachineConfig {
+  /** The machine's name, as the backend and the log know it. */
+  name: string;
+  /** The machine's UUID where one was configured; it wins over the name. */
+  uuid?: string;
+  /** The backend's own keys ({@linkcode BackendKey}), each with every value it was given. */
+  keys: ReadonlyMap<string, readonly string[]>;
+}
+
+/** A key of a unikernel's configuration that one backend understands. */
+export interface BackendKey {
+  name: string;
+  /** What it means, for `--help` and the man page: sentences, without the key's name. */
+  doc: string;
+  repeatable?: boolean;
+  required?: boolean;
+  /** Says what was expected instead when the value cannot be right, e.g. `"a number of seconds"`. Touches nothing. */
+  expected?: (value: string) => string | undefined;
+}
+
+/** Told of every change of a machine's state, whoever caused it. `reason` is for the log. */
+export type StateListener = (state: MachineState, reason: string) => void;
+
+/** One machine of a backend. All methods reject with {@linkcode BackendError}. */
+export interface Machine {
+  /** What identifies it for good: its UUID where the backend has UUIDs, otherwise its name. */
+  readonly id: string;
+  readonly name: string;
+  /** Milliseconds that a shutdown may take before it is followed by destroy, where the backend's own keys set it. */
+  readonly gracePeriod?: number;
+  /** Set by the machine's one owner. */
+  onStateChange?: StateListener;
+
+  /** The state as the backend has it now. */
+  state(): Promise<MachineState>;
+  /** Brings it to `running` from whatever state it is in; resolves once it runs, which is before it is ready. */
+  start(): Promise<StartAction>;
+  /** Takes it down at once, whatever state it is in; resolves when it is off. A machine that is off already is fine. */
+  destroy(): Promise<void>;
+  /** Asks it to shut down; resolves when it was asked. That it went off is told by {@linkcode onStateChange}. */
+  shutdown(): Promise<void>;
+  /** Suspends it and resolves with the state that this left it in. When it rejects, the machine runs as before. */
+  suspend(): Promise<"paused" | "suspended">;
+  /** Its MAC addresses, in the order of its network interfaces: six lower-case hex pairs with colons. */
+  macAddresses(): Promise<string[]>;
+  /** The hypervisor's number for it while it runs (Xen's and libvirt's domain id). */
+  domainId(): Promise<number | undefined>;
+}
+
+/** A connection to what runs the machines. */
+export interface Backend {
+  /**
+   * Finds the machine, or prepares it where the backend makes machines from their configuration.
+   * Rejects with {@linkcode BackendError} when there is no such machine.
+   */
+  machine(config: MachineConfig): Promise<Machine>;
+  /** Lets go of everything. Machines stay as they are, unless they cannot live without this process. */
+  close(): Promise<void>;
+}
+
+/** What a backend needs to be opened. */
+export interface BackendOptions {
+  /** `--connect`: a libvirt URI, a XAPI URL, or nothing the backend looks at. */
+  connect: string;
+}
+
+/** A backend as the command line knows it, before anything of it is loaded. */
+export interface BackendDescription {
+  name: string;
+  /** One sentence for `--help`. */
+  doc: string;
+  keys: readonly BackendKey[];
+  /** Loads the backend's code and connects. Rejects with {@linkcode BackendError}. */
+  open(options: BackendOptions): Promise<Backend>;
+}
+
+/** A failure in the backend's own words, with what to do about it. The message is one line and carries no secret. */
+export class BackendError extends Error {
+  override name = "BackendError";
+}
