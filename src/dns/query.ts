@@ -1,0 +1,172 @@
+/**
+ * Reading a query: just what is needed to answer it, with nothing allocated, since every packet comes this way.
+ *
+ * The whole message is walked, so that what is malformed anywhere is refused; but only the question and the OPT record
+ * are looked into.
+ *
+ * @module
+ */
+import {
+  EdnsOption,
+  Flag,
+  HEADER_SIZE,
+  Opcode,
+  OPCODE_MASK,
+  OPCODE_SHIFT,
+  Type,
+} from "./constants.ts";
+import { FNV_OFFSET, FNV_PRIME, LOWER, MAX_LABEL, MAX_NAME } from "./name.ts";
+
+/** What {@linkcode QueryReader.read} made of a packet. */
+export const Verdict = {
+  /** To be answered; all fields are set. */
+  ANSWER: 0,
+  /** No query: too short for a header, or a response (which never gets a response, so that nothing loops). */
+  DROP: 1,
+  /** Malformed: FORMERR. */
+  FORMERR: 2,
+  /** An opcode other than QUERY: NOTIMP. */
+  NOTIMP: 3,
+  /** An EDNS version other than 0: BADVERS (RFC 6891 section 6.1.3). */
+  BADVERS: 4,
+} as const;
+export type Verdict = typeof Verdict[keyof typeof Verdict];
+
+/** The query read last. One reader serves all packets: copy what is needed later. */
+export class QueryReader {
+  /** The header's second word. */
+  flags = 0;
+  /** Octets of header and question, 12 where there is no question that can be repeated in a response. */
+  questionEnd = HEADER_SIZE;
+  /** `hashName` of the question's name, which stands at octet 12 and is uncompressed. */
+  hash = 0;
+  type = 0;
+  class = 0;
+  /** Whether the query has an OPT record; the fields below mean something only then. */
+  edns = false;
+  /** The largest UDP payload the client takes; below 512 means 512 (RFC 6891 section 6.2.3). */
+  udpSize = 512;
+  /** The upper half of the OPT's TTL and its flags, {@linkcode DO} among them. */
+  ednsFlags = 0;
+  /** Where the COOKIE option's data stands, and its length; 0 without one. */
+  cookieAt = 0;
+  cookieLength = 0;
+  /** Whether an NSID was asked for (RFC 5001). */
+  nsid = false;
+
+  /** Reads a packet. */
+  read(packet: Uint8Array): Verdict {
+    this.questionEnd = HEADER_SIZE;
+    this.edns = false;
+    if (packet.length < HEADER_SIZE) return Verdict.DROP;
+    const flags = this.flags = packet[2] << 8 | packet[3];
+    if (flags & Flag.QR) return Verdict.DROP;
+    if ((flags & OPCODE_MASK) >> OPCODE_SHIFT !== Opcode.QUERY) {
+      return Verdict.NOTIMP;
+    }
+    // More or less than one question is malformed (RFC 9619).
+    if (packet[4] !== 0 || packet[5] !== 1) return Verdict.FORMERR;
+    if (!this.#question(packet)) return Verdict.FORMERR;
+    const others = (packet[6] << 8 | packet[7]) + (packet[8] << 8 | packet[9]);
+    const additionals = packet[10] << 8 | packet[11];
+    let at = this.questionEnd;
+    if (others + additionals > 0) {
+      at = this.#records(packet, at, others, additionals);
+      if (at < 0) return Verdict.FORMERR;
+    }
+    if (at !== packet.length) return Verdict.FORMERR;
+    if (this.edns && (this.ednsFlags >>> 16 & 0xff) !== 0) {
+      return Verdict.BADVERS;
+    }
+    return Verdict.ANSWER;
+  }
+
+  #question(packet: Uint8Array): boolean {
+    let at = HEADER_SIZE, hash = FNV_OFFSET;
+    const last = Math.min(packet.length - 4, HEADER_SIZE + MAX_NAME);
+    for (;;) {
+      if (at >= last) return false;
+      const length = packet[at];
+      hash = Math.imul(hash ^ length, FNV_PRIME);
+      at++;
+      if (length === 0) break;
+      // No pointer can lead backward from the first name of a message.
+      if (length > MAX_LABEL) return false;
+      const end = at + length;
+      if (end > last) return false;
+      while (at < end) hash = Math.imul(hash ^ LOWER[packet[at++]], FNV_PRIME);
+    }
+    this.hash = hash;
+    this.type = packet[at] << 8 | packet[at + 1];
+    this.class = packet[at + 2] << 8 | packet[at + 3];
+    // A question asks for data; OPT is none (RFC 6891 section 6.1.1).
+    if (this.type === Type.OPT) return false;
+    this.questionEnd = at + 4;
+    return true;
+  }
+
+  /** Walks the records after the question; returns where they end, or -1. */
+  #records(
+    packet: Uint8Array,
+    start: number,
+    others: number,
+    additionals: number,
+  ): number {
+    let at = start;
+    for (let i = 0; i < others + additionals; i++) {
+      const isRoot = packet[at] === 0;
+      at = skipName(packet, at);
+      if (at < 0 || at + 10 > packet.length) return -1;
+      const end = at + 10 + (packet[at + 8] << 8 | packet[at + 9]);
+      if (end > packet.length) return -1;
+      if ((packet[at] << 8 | packet[at + 1]) === Type.OPT) {
+        // One OPT at most, owned by the root, among the additional records (RFC 6891 section 6.1.1).
+        if (this.edns || !isRoot || i < others) return -1;
+        this.edns = true;
+        this.udpSize = packet[at + 2] << 8 | packet[at + 3];
+        this.ednsFlags = packet[at + 4] << 24 | packet[at + 5] << 16 |
+          packet[at + 6] << 8 | packet[at + 7];
+        if (!this.#options(packet, at + 10, end)) return -1;
+      }
+      at = end;
+    }
+    return at;
+  }
+
+  #options(packet: Uint8Array, start: number, end: number): boolean {
+    this.cookieLength = 0;
+    this.nsid = false;
+    for (let at = start; at < end;) {
+      if (at + 4 > end) return false;
+      const code = packet[at] << 8 | packet[at + 1];
+      const length = packet[at + 2] << 8 | packet[at + 3];
+      at += 4;
+      if (at + length > end) return false;
+      if (code === EdnsOption.COOKIE && this.cookieLength === 0) {
+        // Client cookie of 8 octets, alone or with a server cookie of 8 to 32 (RFC 7873 section 5.2.2).
+        if (length !== 8 && (length < 16 || length > 40)) return false;
+        this.cookieAt = at;
+        this.cookieLength = length;
+      } else if (code === EdnsOption.NSID) {
+        this.nsid = true;
+      }
+      at += length;
+    }
+    return true;
+  }
+}
+
+/** Where the name at `at` ends, or -1; pointers are not followed, only checked to lead backward. */
+function skipName(packet: Uint8Array, at: number): number {
+  for (const start = at; at < packet.length;) {
+    const length = packet[at];
+    if (length === 0) return at + 1;
+    if (length >= 0xc0) {
+      const target = (length & 0x3f) << 8 | packet[at + 1];
+      return at + 1 < packet.length && target < start ? at + 2 : -1;
+    }
+    if (length > MAX_LABEL || at - start > MAX_NAME) return -1;
+    at += 1 + length;
+  }
+  return -1;
+}

@@ -1,0 +1,80 @@
+/**
+ * The nameservers of a resolv.conf(5), read again when the file changes.
+ *
+ * @module
+ */
+import { log } from "../log.ts";
+import { canonicalAddress } from "./address.ts";
+import type { Server } from "./exchange.ts";
+
+/** Milliseconds after which the file is looked at again when somebody wants its nameservers. */
+const CHECK_INTERVAL = 1000;
+const DNS_PORT = 53;
+
+/**
+ * The addresses in the `nameserver` lines, in order, each once. What is no address Jitsu can ask, such as one with a
+ * scope, comes back in `ignored`.
+ */
+export function parseResolvConf(
+  text: string,
+): { addresses: string[]; ignored: string[] } {
+  const addresses = new Set<string>(), ignored: string[] = [];
+  for (const line of text.split("\n")) {
+    const value = /^\s*nameserver\s+([^\s#;]+)/.exec(line)?.[1];
+    if (value === undefined) continue;
+    const address = canonicalAddress(value);
+    if (address === undefined) ignored.push(value);
+    else addresses.add(address);
+  }
+  return { addresses: [...addresses], ignored };
+}
+
+/** Follows one resolv.conf. */
+export class ResolvConf {
+  readonly #path: string;
+  /** What the file was when it was read last: its inode, size and time of change, or why it could not be read. */
+  #version = "";
+  #servers: Server[] = [];
+  #checkedAt = -Infinity;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** The nameservers as the file has them now; empty where there are none or it cannot be read. */
+  async servers(): Promise<readonly Server[]> {
+    const now = performance.now();
+    if (now - this.#checkedAt < CHECK_INTERVAL) return this.#servers;
+    this.#checkedAt = now;
+    try {
+      const { ino, size, mtime } = await Deno.stat(this.#path);
+      const version = `${ino} ${size} ${mtime?.getTime()}`;
+      if (version !== this.#version) {
+        this.#take(parseResolvConf(await Deno.readTextFile(this.#path)));
+        this.#version = version;
+      }
+    } catch (error) {
+      // What was read before stays in use: the file may be between two writes.
+      const version = String(error);
+      if (version !== this.#version) {
+        log("dns").warn(`${this.#path} cannot be read: ${version}`);
+      }
+      this.#version = version;
+    }
+    return this.#servers;
+  }
+
+  #take({ addresses, ignored }: ReturnType<typeof parseResolvConf>): void {
+    this.#servers = addresses.map((address) => ({ address, port: DNS_PORT }));
+    for (const value of ignored) {
+      log("dns").warn(
+        `${this.#path}: nameserver ${value} is left out: not a plain IPv4 or IPv6 address`,
+      );
+    }
+    log("dns").info(
+      addresses.length > 0
+        ? `names that are not ours are asked at ${addresses.join(", ")}`
+        : `${this.#path} has no nameserver; use --forwarder`,
+    );
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * Writing a response straight from the query's own octets: header, the question as it was asked, ready-made records,
+ * and an OPT record where the query had one. For responses that are made of {@linkcode Message}s see message.ts.
+ *
+ * @module
+ */
+import {
+  DO,
+  EdnsOption,
+  Flag,
+  HEADER_SIZE,
+  MAX_UDP_PAYLOAD,
+  MAX_UDP_WITHOUT_EDNS,
+  Type,
+} from "./constants.ts";
+import type { QueryReader } from "./query.ts";
+import type { Answer } from "./zone.ts";
+
+/** Octets of an OPT record without options. */
+export const OPT_SIZE = 11;
+/** An Extended DNS Error's text is cut here, in octets, so that it fits in the smallest response. */
+const MAX_EXTRA_TEXT = 200;
+
+/** An Extended DNS Error (RFC 8914). */
+export interface Ede {
+  code: number;
+  /** For people. */
+  text: string;
+}
+
+/** What goes into a response beside the question. */
+export interface ResponseParts {
+  /** Header flags beside QR, the opcode, and RD and CD, which repeat the query's. */
+  flags: number;
+  /** With the upper bits that only an OPT carries. */
+  rcode: number;
+  answer: Answer;
+  authority: Answer;
+  ede?: Ede;
+}
+
+/** The most octets that a response over UDP to this query may have. */
+export function udpLimit(query: QueryReader): number {
+  if (!query.edns) return MAX_UDP_WITHOUT_EDNS;
+  return Math.max(
+    MAX_UDP_WITHOUT_EDNS,
+    Math.min(query.udpSize, MAX_UDP_PAYLOAD),
+  );
+}
+
+/**
+ * Writes the response to `packet`, which `query` has read, into `out` and returns its length. Records that do not fit
+ * in `limit` are left out, and TC is set when they were the answer.
+ */
+export function writeResponse(
+  packet: Uint8Array,
+  query: QueryReader,
+  out: Uint8Array,
+  limit: number,
+  { flags, rcode, answer, authority, ede }: ResponseParts,
+): number {
+  let at = query.questionEnd;
+  for (let i = 0; i < at; i++) out[i] = packet[i];
+  const options = ede !== undefined && query.edns
+    ? extendedError(ede)
+    : undefined;
+  const optSize = query.edns ? OPT_SIZE + (options?.length ?? 0) : 0;
+
+  let answers = answer.count, authorities = authority.count;
+  if (at + answer.octets.length + optSize > limit) {
+    answers = authorities = 0;
+    flags |= Flag.TC;
+  } else {
+    out.set(answer.octets, at);
+    at += answer.octets.length;
+    if (at + authority.octets.length + optSize > limit) {
+      authorities = 0;
+      flags |= Flag.TC;
+    } else {
+      out.set(authority.octets, at);
+      at += authority.octets.length;
+    }
+  }
+  if (query.edns) at = writeOpt(out, at, query, rcode, options);
+
+  const repeated = query.flags & (0x7800 | Flag.RD | Flag.CD);
+  out[2] = (Flag.QR | repeated | flags) >> 8;
+  out[3] = (repeated | flags) & 0xf0 | rcode & 0x0f;
+  out[4] = 0;
+  out[5] = query.questionEnd > HEADER_SIZE ? 1 : 0;
+  out[6] = answers >> 8;
+  out[7] = answers;
+  out[8] = authorities >> 8;
+  out[9] = authorities;
+  out[10] = 0;
+  out[11] = query.edns ? 1 : 0;
+  return at;
+}
+
+/** RFC 6891 section 6.1. The DO bit repeats the query's (RFC 3225 section 3). */
+function writeOpt(
+  out: Uint8Array,
+  at: number,
+  query: QueryReader,
+  rcode: number,
+  options: Uint8Array | undefined,
+): number {
+  const length = options?.length ?? 0;
+  out[at++] = 0;
+  out[at++] = 0;
+  out[at++] = Type.OPT;
+  out[at++] = MAX_UDP_PAYLOAD >> 8;
+  out[at++] = MAX_UDP_PAYLOAD & 0xff;
+  out[at++] = rcode >> 4;
+  out[at++] = 0; // version
+  out[at++] = (query.ednsFlags & DO) >> 8;
+  out[at++] = 0;
+  out[at++] = length >> 8;
+  out[at++] = length;
+  if (options !== undefined) {
+    out.set(options, at);
+    at += length;
+  }
+  return at;
+}
+
+/** The option's octets (RFC 8914 section 2). */
+export function extendedError({ code, text }: Ede): Uint8Array {
+  const extra = new Uint8Array(MAX_EXTRA_TEXT);
+  // encodeInto never leaves half a character.
+  const { written } = new TextEncoder().encodeInto(text, extra);
+  const length = 2 + written;
+  return Uint8Array.from([
+    EdnsOption.EXTENDED_ERROR >> 8,
+    EdnsOption.EXTENDED_ERROR,
+    length >> 8,
+    length,
+    code >> 8,
+    code,
+    ...extra.subarray(0, written),
+  ]);
+}
