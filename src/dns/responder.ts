@@ -28,11 +28,18 @@ import {
 } from "./response.ts";
 import type { Answer, Host, LocalName, Zone } from "./zone.ts";
 
-/** Where a query came from, and where its response goes. */
+/** Who sent a query. It may be good only until the next one is answered: what is kept must be copied. */
+export interface Peer {
+  /** IPv4 or IPv6 address in text form. */
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/** What a query came by, and its response goes by. */
 export interface Transport {
   readonly name: "udp" | "tcp";
   /** Sends a response that could not be given at once. */
-  send(response: Uint8Array, peer: Deno.NetAddr): void;
+  send(response: Uint8Array, peer: Peer): void;
 }
 
 /** Asks somebody else. */
@@ -117,7 +124,7 @@ export class Responder {
     packet: Uint8Array,
     out: Uint8Array,
     transport: Transport,
-    peer: Deno.NetAddr,
+    peer: Peer,
   ): number {
     const query = this.#reader;
     const verdict = query.read(packet);
@@ -147,7 +154,7 @@ export class Responder {
     packet: Uint8Array,
     out: Uint8Array,
     transport: Transport,
-    peer: Deno.NetAddr,
+    peer: Peer,
   ): number {
     const query = this.#reader;
     let answer = NONE;
@@ -220,7 +227,7 @@ export class Responder {
     local: LocalName,
     packet: Uint8Array,
     transport: Transport,
-    peer: Deno.NetAddr,
+    peer: Peer,
   ): 0 {
     const type = this.#reader.type as typeof Type.A | typeof Type.AAAA;
     const cause = causeOf(packet, this.#reader, transport, peer);
@@ -255,7 +262,7 @@ export class Responder {
     packet: Uint8Array,
     out: Uint8Array,
     transport: Transport,
-    peer: Deno.NetAddr,
+    peer: Peer,
   ): number {
     const query = this.#reader, forwarder = this.#forwarder;
     if (forwarder === undefined) {
@@ -292,7 +299,7 @@ export class Responder {
   #defer(
     packet: Uint8Array,
     transport: Transport,
-    peer: Deno.NetAddr,
+    peer: Peer,
     work: (
       query: QueryReader,
       copy: Uint8Array,
@@ -300,7 +307,8 @@ export class Responder {
     ) => Promise<number>,
   ): 0 {
     const copy = packet.slice();
-    const key = `${transport.name} ${peer.hostname} ${peer.port} ${
+    const { hostname, port } = peer;
+    const key = `${transport.name} ${hostname} ${port} ${
       String.fromCharCode(...copy)
     }`;
     if (this.#waiting.has(key)) return 0;
@@ -309,7 +317,9 @@ export class Responder {
     query.read(copy);
     const out = new Uint8Array(limitOf(query, transport));
     work(query, copy, out)
-      .then((length) => transport.send(out.subarray(0, length), peer))
+      .then((length) =>
+        transport.send(out.subarray(0, length), { hostname, port })
+      )
       .catch((error) =>
         log("dns").error(`a response could not be made: ${textOf(error)}`)
       )
@@ -380,7 +390,7 @@ function causeOf(
   packet: Uint8Array,
   query: QueryReader,
   transport: Transport,
-  peer: Deno.NetAddr,
+  peer: Peer,
 ): string {
   const name = formatName(packet.slice(HEADER_SIZE, query.questionEnd - 4));
   const over = transport.name === "udp"

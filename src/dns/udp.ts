@@ -1,15 +1,18 @@
 /**
- * DNS over UDP: one socket, one packet in, one packet out.
+ * DNS over UDP: one socket of `Deno.listenDatagram`.
  *
- * The loop never waits for a send, and reads into one buffer again and again (a packet is done with, or copied, before
- * the next one is received), so that it costs as little as `Deno.listenDatagram` allows.
+ * The loop never waits for a send, and reads into one buffer again and again: a packet is done with, or copied, before
+ * the next one is received. What else has come in the meantime is taken in batches (udp_batch.ts) where that works.
  *
  * @module
  */
 import { log } from "../log.ts";
 import { MAX_MESSAGE, MAX_UDP_PAYLOAD } from "./constants.ts";
-import type { Responder, Transport } from "./responder.ts";
+import { BATCH, UdpBatch } from "./udp_batch.ts";
+import type { Peer, Responder, Transport } from "./responder.ts";
 
+/** How many batches follow one packet at the most, so that everything else gets its turn under any load. */
+const MAX_BATCHES = 4;
 /** How many responses may be on their way to the kernel, each in a buffer of its own; any more are dropped. */
 const MAX_SENDING = 256;
 
@@ -23,6 +26,7 @@ export class UdpServer implements Transport {
     { length: MAX_SENDING },
     () => new Uint8Array(MAX_UDP_PAYLOAD),
   );
+  readonly #batch: UdpBatch | undefined;
   #draining = false;
   #closed = false;
 
@@ -30,6 +34,11 @@ export class UdpServer implements Transport {
   constructor(responder: Responder, hostname: string, port: number) {
     this.#responder = responder;
     this.#socket = Deno.listenDatagram({ transport: "udp", hostname, port });
+    try {
+      this.#batch = new UdpBatch(this.address);
+    } catch (error) {
+      log("dns").info(`packets are taken one at a time: ${error}`);
+    }
   }
 
   /** Where it listens. */
@@ -44,6 +53,7 @@ export class UdpServer implements Transport {
       try {
         const [packet, peer] = await this.#socket.receive(buffer);
         this.#handle(packet, peer as Deno.NetAddr);
+        this.#takeWaiting();
       } catch (error) {
         if (this.#closed) return;
         log("dns").warn(`receiving over UDP failed: ${error}`);
@@ -53,42 +63,57 @@ export class UdpServer implements Transport {
     }
   }
 
-  #handle(packet: Uint8Array, peer: Deno.NetAddr): void {
-    if (this.#draining) return;
+  #takeWaiting(): void {
+    if (this.#batch === undefined) return;
+    for (let i = 0; i < MAX_BATCHES; i++) {
+      if (this.#batch.run(this.#respond) < BATCH) return;
+    }
+  }
+
+  #handle(packet: Uint8Array, peer: Peer): void {
     const buffer = this.#free.pop();
     if (buffer === undefined) return; // the kernel takes no more: the client will ask again
-    let length = 0;
-    try {
-      length = this.#responder.respond(packet, buffer, this, peer);
-    } catch (error) {
-      log("dns").error(`a query could not be answered: ${error}`);
-    }
+    const length = this.#respond(packet, buffer, peer);
     if (length === 0) this.#free.push(buffer);
     else this.#send(buffer.subarray(0, length), peer, buffer);
   }
 
+  #respond = (packet: Uint8Array, out: Uint8Array, peer: Peer): number => {
+    if (this.#draining) return 0;
+    try {
+      return this.#responder.respond(packet, out, this, peer);
+    } catch (error) {
+      log("dns").error(`a query could not be answered: ${error}`);
+      return 0;
+    }
+  };
+
   /** Sends a response that was not given at once. */
-  send(response: Uint8Array, peer: Deno.NetAddr): void {
+  send(response: Uint8Array, peer: Peer): void {
     if (!this.#closed) this.#send(response, peer);
   }
 
   #send(
     response: Uint8Array,
-    peer: Deno.NetAddr,
+    peer: Peer,
     buffer?: Uint8Array<ArrayBuffer>,
   ): void {
     const done = () => {
       if (buffer !== undefined) this.#free.push(buffer);
     };
-    this.#socket.send(response, peer).then(done, (error) => {
-      done();
-      // A client that cannot be reached, or a port that is no port, is that client's trouble.
-      if (!this.#closed) {
-        log("dns").debug(
-          `sending to ${peer.hostname}#${peer.port} failed: ${error}`,
-        );
-      }
-    });
+    const { hostname, port } = peer;
+    this.#socket.send(response, { transport: "udp", hostname, port }).then(
+      done,
+      (error) => {
+        done();
+        // A client that cannot be reached, or a port that is no port, is that client's trouble.
+        if (!this.#closed) {
+          log("dns").debug(
+            `sending to ${hostname}#${port} failed: ${error}`,
+          );
+        }
+      },
+    );
   }
 
   /** Takes no more queries; responses that are still to come are sent. */
