@@ -1,0 +1,61 @@
+import { assertEquals } from "@std/assert";
+import { parseResolvConf, ResolvConf } from "../../src/dns/resolv_conf.ts";
+
+Deno.test("all nameserver lines of a resolv.conf count, each address once", () => {
+  assertEquals(
+    parseResolvConf(`# written by hand
+domain example.org
+search example.org
+nameserver 192.0.2.1
+ nameserver	2001:DB8::1 # the other one
+nameserver 192.0.2.1
+;nameserver 192.0.2.2
+nameservers 192.0.2.3
+options edns0
+nameserver 192.0.2.4;x
+nameserver 192.0.2.5`),
+    {
+      addresses: ["192.0.2.1", "2001:db8::1", "192.0.2.4", "192.0.2.5"],
+      ignored: [],
+    },
+  );
+});
+
+Deno.test("a nameserver that is no plain address is told apart", () => {
+  assertEquals(
+    parseResolvConf("nameserver fe80::1%eth0\nnameserver ns.example.org\n")
+      .ignored,
+    [
+      "fe80::1%eth0",
+      "ns.example.org",
+    ],
+  );
+});
+
+Deno.test("a resolv.conf that cannot be read has no nameservers, and is no error", async () => {
+  assertEquals(await new ResolvConf("/nonexistent/resolv.conf").servers(), []);
+});
+
+Deno.test("a resolv.conf that changes is read again", async () => {
+  const path = await Deno.makeTempFile();
+  try {
+    await Deno.writeTextFile(path, "nameserver 192.0.2.1\n");
+    const file = new ResolvConf(path);
+    assertEquals(await file.servers(), [{ address: "192.0.2.1", port: 53 }]);
+    await Deno.writeTextFile(
+      path,
+      "nameserver 192.0.2.2\nnameserver 192.0.2.3\n",
+    );
+    let servers = await file.servers();
+    while (servers.length !== 2) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      servers = await file.servers();
+    }
+    assertEquals(servers.map(({ address }) => address), [
+      "192.0.2.2",
+      "192.0.2.3",
+    ]);
+  } finally {
+    await Deno.remove(path);
+  }
+});

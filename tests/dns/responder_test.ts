@@ -1,0 +1,319 @@
+import { assert, assertEquals } from "@std/assert";
+import { DO, EdnsOption, Flag, Rcode, Type } from "../../src/dns/constants.ts";
+import {
+  decodeMessage,
+  encodeMessage,
+  type Message,
+} from "../../src/dns/message.ts";
+import { formatName, parseName } from "../../src/dns/name.ts";
+import {
+  type Forwarder,
+  Responder,
+  type Transport,
+} from "../../src/dns/responder.ts";
+import { formatAddress } from "../../src/dns/address.ts";
+import { type Host, Zone } from "../../src/dns/zone.ts";
+
+const PEER = { hostname: "192.0.2.9", port: 4242 };
+
+/** A host that becomes ready, or fails, when the test says so. */
+function host(addresses: string[], ready: boolean, ttl = 60) {
+  const came = Promise.withResolvers<void>();
+  const causes: string[] = [];
+  const summonable = {
+    ready,
+    summon(cause: string) {
+      causes.push(cause);
+      return came.promise;
+    },
+  };
+  const usage = { requests: 0, lastRequest: -Infinity };
+  return { addresses, ttl, summonable, usage, came, causes } satisfies
+    & Host
+    & Record<string, unknown>;
+}
+
+/** A responder, and what it sends later. */
+function setUp(names: [string, Host][], forwarder?: Forwarder) {
+  const zone = new Zone(2026);
+  for (const [name, host] of names) zone.add(parseName(name), host);
+  const responder = new Responder(zone, forwarder, () => 1000);
+  const sent: Message[] = [];
+  const out = new Uint8Array(1232);
+  const ask = (
+    packet: Uint8Array,
+    name: "udp" | "tcp" = "udp",
+    port = PEER.port,
+  ): Message | undefined => {
+    const transport: Transport = {
+      name,
+      send: (response) => sent.push(decodeMessage(response)),
+    };
+    const length = responder.respond(packet, out, transport, { ...PEER, port });
+    return length === 0 ? undefined : decodeMessage(out.subarray(0, length));
+  };
+  return { responder, ask, sent };
+}
+
+function query(
+  name: string,
+  type: number = Type.A,
+  parts: Partial<Message> = {},
+): Uint8Array {
+  return encodeMessage({
+    id: 7,
+    flags: Flag.RD,
+    opcode: 0,
+    rcode: 0,
+    questions: [{ name: parseName(name), type, class: 1 }],
+    answers: [],
+    authorities: [],
+    additionals: [],
+    ...parts,
+  });
+}
+
+const OPT = {
+  name: new Uint8Array(1),
+  type: Type.OPT,
+  class: 4096,
+  ttl: DO,
+  rdata: new Uint8Array(0),
+};
+const addresses = (message: Message) =>
+  message.answers.map(({ rdata }) => formatAddress(rdata));
+
+/** The text of the Extended DNS Error in a response. */
+function edeText(message: Message): string {
+  const { rdata } = message.additionals.find(({ type }) => type === Type.OPT)!;
+  assertEquals(rdata[1], EdnsOption.EXTENDED_ERROR);
+  return new TextDecoder().decode(rdata.subarray(6));
+}
+
+Deno.test("a ready name is answered at once, with authority, in the question's case", () => {
+  const www = host(["192.0.2.1", "2001:db8::1"], true);
+  const { ask } = setUp([["www.example.org", www]]);
+  const response = ask(query("WWW.Example.org"))!;
+  assertEquals([response.id, response.rcode], [7, Rcode.NOERROR]);
+  assertEquals(response.flags, Flag.QR | Flag.AA | Flag.RD);
+  assertEquals(formatName(response.questions[0].name), "WWW.Example.org.");
+  assertEquals(formatName(response.answers[0].name), "WWW.Example.org.");
+  assertEquals(addresses(response), ["192.0.2.1"]);
+  assertEquals(addresses(ask(query("www.example.org", Type.AAAA))!), [
+    "2001:db8::1",
+  ]);
+  assertEquals(www.usage, { requests: 2, lastRequest: 1000 });
+});
+
+Deno.test("a name that is not ready is answered when its host has come, and not before", async () => {
+  const www = host(["192.0.2.1"], false);
+  const { ask, sent, responder } = setUp([["www.example.org", www]]);
+  assertEquals(ask(query("www.example.org")), undefined);
+  assertEquals(www.causes, ["A www.example.org. from 192.0.2.9#4242"]);
+  assertEquals(responder.waiting, 1);
+  www.came.resolve();
+  await responder.idle();
+  assertEquals(sent.map(addresses), [["192.0.2.1"]]);
+});
+
+Deno.test("a client that repeats its query while it waits is answered once, another client too", async () => {
+  const www = host(["192.0.2.1"], false);
+  const { ask, sent, responder } = setUp([["www.example.org", www]]);
+  ask(query("www.example.org"));
+  ask(query("www.example.org"));
+  ask(query("www.example.org"), "udp", 4243);
+  www.came.resolve();
+  await responder.idle();
+  assertEquals(sent.length, 2);
+});
+
+Deno.test("a host that cannot be started gives SERVFAIL that says why (RFC 8914)", async () => {
+  const www = host(["192.0.2.1"], false);
+  const { ask, sent, responder } = setUp([["www.example.org", www]]);
+  ask(query("www.example.org", Type.A, { additionals: [OPT] }));
+  ask(query("www.example.org"), "udp", 4243);
+  www.came.reject(new Error("www: no such kernel"));
+  await responder.idle();
+  assertEquals(sent.map(({ rcode }) => rcode), [
+    Rcode.SERVFAIL,
+    Rcode.SERVFAIL,
+  ]);
+  assertEquals(edeText(sent[0]), "www: no such kernel");
+  assertEquals(
+    sent[1].additionals,
+    [],
+    "no OPT for a client that does not speak EDNS",
+  );
+});
+
+Deno.test("all hosts behind a name are summoned, and those that come are the answer", async () => {
+  const one = host(["192.0.2.1"], true, 60),
+    two = host(["192.0.2.2"], false, 30),
+    three = host(["192.0.2.3"], false);
+  const { ask, sent, responder } = setUp([["a.test", one], ["a.test", two], [
+    "a.test",
+    three,
+  ]]);
+  ask(query("a.test"));
+  two.came.resolve();
+  three.came.reject(new Error("broken"));
+  await responder.idle();
+  assertEquals(addresses(sent[0]), ["192.0.2.1", "192.0.2.2"]);
+  assertEquals(
+    sent[0].answers.map(({ ttl }) => ttl),
+    [30, 30],
+    "an RRset has one TTL (RFC 2181 section 5.2)",
+  );
+});
+
+Deno.test("a host without an address of the family asked for is summoned, and not waited for", () => {
+  const www = host(["192.0.2.1"], false);
+  const { ask } = setUp([["www.example.org", www]]);
+  for (const type of [Type.AAAA, Type.HTTPS, Type.SVCB]) {
+    const response = ask(query("www.example.org", type))!;
+    assertEquals([response.rcode, response.answers.length], [Rcode.NOERROR, 0]);
+  }
+  assertEquals(www.causes.length, 3);
+  www.came.reject(new Error("must be handled"));
+});
+
+Deno.test("other types of a local name are NODATA with the zone's SOA, and summon nobody (RFC 2308 section 2.2)", () => {
+  const www = host(["192.0.2.1"], false, 42);
+  const { ask } = setUp([["www.example.org", www]]);
+  for (const type of [Type.TXT, Type.MX, Type.SOA, Type.DS, 65280]) {
+    const response = ask(query("www.example.org", type))!;
+    assertEquals([response.rcode, response.answers.length], [Rcode.NOERROR, 0]);
+    const [soa] = response.authorities;
+    assertEquals([formatName(soa.name), soa.type, soa.ttl], [
+      "example.org.",
+      Type.SOA,
+      42,
+    ]);
+  }
+  assertEquals(www.causes, []);
+  assertEquals(www.usage.requests, 0);
+});
+
+Deno.test("the zone above a name has a SOA record, and is otherwise not ours", () => {
+  const { ask } = setUp([["www.example.org", host(["192.0.2.1"], true)]]);
+  const response = ask(query("EXAMPLE.org", Type.SOA))!;
+  assertEquals([response.rcode, response.flags & Flag.AA], [
+    Rcode.NOERROR,
+    Flag.AA,
+  ]);
+  assertEquals(formatName(response.answers[0].name), "EXAMPLE.org.");
+  assertEquals(ask(query("example.org", Type.A))!.rcode, Rcode.REFUSED);
+});
+
+Deno.test("a name that is also the zone above another one answers with its own SOA", () => {
+  const { ask } = setUp([
+    ["example.org", host(["192.0.2.1"], true)],
+    ["www.example.org", host(["192.0.2.2"], true)],
+  ]);
+  assertEquals(
+    formatName(ask(query("example.org", Type.TXT))!.authorities[0].name),
+    "example.org.",
+  );
+  assertEquals(
+    formatName(ask(query("www.example.org", Type.TXT))!.authorities[0].name),
+    "example.org.",
+  );
+});
+
+Deno.test("a name of one label is its own zone", () => {
+  const { ask } = setUp([["printer", host(["192.0.2.1"], true)]]);
+  assertEquals(
+    formatName(ask(query("printer", Type.TXT))!.authorities[0].name),
+    "printer.",
+  );
+});
+
+Deno.test("ANY gets one synthesized record and summons nobody (RFC 8482)", () => {
+  const www = host(["192.0.2.1"], false);
+  const { ask } = setUp([["www.example.org", www]]);
+  const response = ask(query("www.example.org", Type.ANY))!;
+  assertEquals(response.answers.map(({ type }) => type), [13]);
+  assertEquals(www.causes, []);
+});
+
+Deno.test("EDNS is answered with EDNS: version 0, 1232 octets, the DO bit back, and none to those who have none", () => {
+  const { ask } = setUp([["www.example.org", host(["192.0.2.1"], true)]]);
+  const [opt] =
+    ask(query("www.example.org", Type.A, { additionals: [OPT] }))!.additionals;
+  assertEquals([opt.type, opt.class, opt.ttl], [Type.OPT, 1232, DO]);
+  assertEquals(ask(query("www.example.org"))!.additionals, []);
+});
+
+Deno.test("an answer that does not fit in the client's UDP size is truncated, and is whole over TCP", () => {
+  const many = Array.from({ length: 60 }, (_, i) => `192.0.2.${i + 1}`);
+  const { ask } = setUp([["many.test", host(many, true)]]);
+  const cut = ask(query("many.test"))!;
+  assertEquals([cut.answers.length, cut.flags & Flag.TC], [0, Flag.TC]);
+  assertEquals(
+    ask(query("many.test", Type.A, { additionals: [OPT] }))!.answers.length,
+    60,
+  );
+  assertEquals(ask(query("many.test"), "tcp")!.answers.length, 60);
+});
+
+Deno.test("what is malformed is FORMERR, an unknown opcode NOTIMP, another class REFUSED", () => {
+  const { ask } = setUp([["www.example.org", host(["192.0.2.1"], true)]]);
+  assertEquals(
+    ask(query("www.example.org", Type.A, { questions: [] }))!.rcode,
+    Rcode.FORMERR,
+  );
+  assertEquals(
+    ask(query("www.example.org", Type.A, { opcode: 9 }))!.rcode,
+    Rcode.NOTIMP,
+  );
+  const chaos = [{ name: parseName("version.bind"), type: Type.TXT, class: 3 }];
+  assertEquals(
+    ask(query("version.bind", Type.TXT, { questions: chaos }))!.rcode,
+    Rcode.REFUSED,
+  );
+  assertEquals(ask(query("www.example.org", Type.AXFR))!.rcode, Rcode.REFUSED);
+});
+
+Deno.test("a name that is not ours is REFUSED where there is nobody to ask", () => {
+  const { ask } = setUp([]);
+  const response = ask(query("example.net", Type.A, { additionals: [OPT] }))!;
+  assertEquals([response.rcode, response.flags & Flag.RA], [Rcode.REFUSED, 0]);
+  assert(edeText(response).includes("forwarding is off"));
+});
+
+Deno.test("a name that is not ours is forwarded, with RA set on every response", async () => {
+  const asked: string[] = [];
+  const forwarder: Forwarder = {
+    forward(packet) {
+      const message = decodeMessage(packet);
+      asked.push(formatName(message.questions[0].name));
+      return asked.length === 1
+        ? Promise.resolve(
+          encodeMessage({ ...message, flags: Flag.QR | Flag.RA }),
+        )
+        : Promise.reject(new Error("no reply from 192.0.2.53#53"));
+    },
+  };
+  const { ask, sent, responder } = setUp([[
+    "www.example.org",
+    host(["192.0.2.1"], true),
+  ]], forwarder);
+  assertEquals(ask(query("example.net")), undefined);
+  ask(query("example.com", Type.A, { additionals: [OPT] }));
+  await responder.idle();
+  assertEquals(asked, ["example.net.", "example.com."]);
+  assertEquals(sent.map(({ rcode }) => rcode), [Rcode.NOERROR, Rcode.SERVFAIL]);
+  assertEquals(edeText(sent[1]), "no reply from 192.0.2.53#53");
+  assert(ask(query("www.example.org"))!.flags & Flag.RA);
+});
+
+Deno.test("without recursion desired nobody else is asked", () => {
+  const forwarder: Forwarder = {
+    forward: () => Promise.reject(new Error("must not be asked")),
+  };
+  const { ask } = setUp([], forwarder);
+  assertEquals(
+    ask(query("example.net", Type.A, { flags: 0 }))!.rcode,
+    Rcode.REFUSED,
+  );
+});
