@@ -1,0 +1,129 @@
+/**
+ * What is run: a machine's configuration turned into a command, with everything that can be checked before it is
+ * started checked against the file system.
+ *
+ * @module
+ */
+import { isAbsolute, resolve } from "node:path";
+import { BackendError, type MachineConfig } from "../backend.ts";
+import { type Account, resolveAccount } from "./accounts.ts";
+import { parseArgv } from "./argv.ts";
+
+/** A command that is ready to be started. */
+export interface Command {
+  /** The program's absolute path. */
+  program: string;
+  args: string[];
+  /** Absolute. */
+  cwd: string;
+  /** What is added to the inherited environment. */
+  env: Record<string, string>;
+  uid?: number;
+  gid?: number;
+}
+
+/** Where programs are looked for when PATH is not set, as in execvp(3). */
+const DEFAULT_PATH = "/bin:/usr/bin";
+
+function statOrUndefined(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.statSync(path);
+  } catch (error) {
+    if (
+      error instanceof Deno.errors.NotFound ||
+      error instanceof Deno.errors.NotADirectory ||
+      error instanceof Deno.errors.PermissionDenied
+    ) return undefined;
+    throw error;
+  }
+}
+
+function isExecutable(path: string): boolean {
+  const info = statOrUndefined(path);
+  return info !== undefined && info.isFile && (info.mode! & 0o111) !== 0;
+}
+
+/** The absolute path of a program, looked for as execvp(3) does. Throws an `Error` that says where it was not. */
+function findProgram(name: string, cwd: string, path: string): string {
+  if (!name.includes("/")) {
+    const found = path.split(":").map((dir) => resolve(cwd, dir, name))
+      .find(isExecutable);
+    if (found !== undefined) return found;
+    throw new Error(
+      `not found on PATH (${path}): install it, or give its full path`,
+    );
+  }
+  const program = resolve(cwd, name);
+  if (isExecutable(program)) return program;
+  const where = isAbsolute(name) ? "" : ` (${program})`;
+  const info = statOrUndefined(program);
+  if (info === undefined) {
+    throw new Error(`no such file${where}: give the path of the program`);
+  }
+  if (!info.isFile) {
+    throw new Error(`not a file${where}: give the path of the program`);
+  }
+  throw new Error(`not executable${where}: chmod +x it, or name another file`);
+}
+
+function accountOf(user: string): Account {
+  if (Deno.uid() !== 0) {
+    throw new Error(
+      "only root can run a process as another user: run Jitsu as root, or leave user out",
+    );
+  }
+  return resolveAccount(user);
+}
+
+function environmentOf(settings: readonly string[], account?: Account) {
+  const env: Record<string, string> = {};
+  if (account?.name) env.USER = env.LOGNAME = account.name;
+  if (account?.home) env.HOME = account.home;
+  for (const setting of settings) {
+    const equals = setting.indexOf("=");
+    env[setting.slice(0, equals)] = setting.slice(equals + 1);
+  }
+  return env;
+}
+
+/**
+ * The command of a machine's `command`, `cwd`, `env` and `user` keys. Starts nothing.
+ * Throws {@linkcode BackendError} that names the key, its value and what is wrong with it.
+ */
+export function commandOf({ keys }: MachineConfig): Command {
+  const only = (key: string) => keys.get(key)?.[0];
+  const checked = <T>(key: string, value: string, check: () => T): T => {
+    try {
+      return check();
+    } catch (error) {
+      throw new BackendError(`${key}=${value}: ${(error as Error).message}`);
+    }
+  };
+
+  const user = only("user");
+  const account = user === undefined
+    ? undefined
+    : checked("user", user, () => accountOf(user));
+  const env = environmentOf(keys.get("env") ?? [], account);
+  const cwd = resolve(only("cwd") ?? ".");
+  checked("cwd", cwd, () => {
+    if (!statOrUndefined(cwd)?.isDirectory) {
+      throw new Error("no such directory: create it, or name another");
+    }
+  });
+  const text = only("command") ?? "";
+  const [argv0, ...args] = checked("command", text, () => {
+    try {
+      return parseArgv(text);
+    } catch (error) {
+      throw new Error(`expected ${(error as Error).message}`);
+    }
+  });
+  const path = env.PATH ?? Deno.env.get("PATH") ?? DEFAULT_PATH;
+  const program = checked(
+    "command",
+    argv0,
+    () => findProgram(argv0, cwd, path),
+  );
+  return { program, args, cwd, env, uid: account?.uid, gid: account?.gid };
+}

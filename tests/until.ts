@@ -1,0 +1,23 @@
+/**
+ * Waiting for something to happen in the real world.
+ *
+ * @module
+ */
+
+/** How long anything may take before a test gives up on it: generous, since the machine may be busy. */
+const PATIENCE_MS = 20_000;
+
+/** Resolves with the first value of `check` that is neither undefined nor false; fails with `what` when none comes. */
+export async function until<T>(
+  what: string,
+  check: () => T | Promise<T>,
+): Promise<Exclude<T, undefined | false>> {
+  for (const end = Date.now() + PATIENCE_MS; Date.now() < end;) {
+    const value = await check();
+    if (value !== undefined && value !== false) {
+      return value as Exclude<T, undefined | false>;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error(`waited ${PATIENCE_MS / 1000} s in vain: ${what}`);
+}
