@@ -1,0 +1,173 @@
+/**
+ * The libvirt backend: the machines of one connection URI, across reconnections.
+ *
+ * @module
+ */
+import { log } from "../../log.ts";
+import {
+  type Backend,
+  BackendError,
+  type BackendOptions,
+  type Machine,
+  type MachineConfig,
+} from "../backend.ts";
+import { LibvirtMachine } from "./machine.ts";
+import { Session } from "./session.ts";
+import { showUri } from "./uri.ts";
+
+/** Between attempts to reconnect; doubles with each. */
+const FIRST_RETRY_MS = 250, LAST_RETRY_MS = 15_000;
+/** How long a call waits for the connection to come back. */
+const CALL_PATIENCE_MS = 2_000;
+/** How often states are read from a driver that reports no events. */
+const POLL_MS = 2_000;
+
+/** Connects. Rejects with {@linkcode BackendError}. */
+export async function openLibvirt(options: BackendOptions): Promise<Backend> {
+  const backend = new LibvirtBackend(options.connect);
+  await backend.connect();
+  return backend;
+}
+
+class LibvirtBackend implements Backend {
+  readonly #machines = new Set<LibvirtMachine>();
+  #session?: Session;
+  #reconnecting?: Promise<void>;
+  /** Why the last attempt to connect failed. */
+  #failure = "";
+  #oldSessions: Promise<unknown> = Promise.resolve();
+  #retryTimer?: ReturnType<typeof setTimeout>;
+  #pollTimer?: ReturnType<typeof setInterval>;
+  #closed = false;
+
+  constructor(readonly uri: string) {}
+
+  async machine(config: MachineConfig): Promise<Machine> {
+    const machine = new LibvirtMachine(
+      config,
+      this.uri,
+      async (work) => await (await this.#connected()).use(work),
+    );
+    // Before it is looked up, so that no event is missed.
+    this.#machines.add(machine);
+    try {
+      await machine.find();
+    } catch (error) {
+      this.#machines.delete(machine);
+      throw error;
+    }
+    return machine;
+  }
+
+  async connect(): Promise<void> {
+    const session = await Session.open(this.uri, (domain, meaning) => {
+      for (const machine of this.#machines) {
+        if (machine.is(domain)) watched(machine, machine.onEvent(meaning));
+      }
+    });
+    this.#session = session;
+    session.lost.then((reason) => this.#onLost(session, reason));
+    clearInterval(this.#pollTimer);
+    if (!session.hasEvents) {
+      this.#pollTimer = setInterval(
+        () => this.#refresh("found so by polling"),
+        POLL_MS,
+      );
+    }
+  }
+
+  #refresh(reason: string): void {
+    for (const machine of this.#machines) {
+      watched(machine, machine.refresh(reason));
+    }
+  }
+
+  #onLost(session: Session, reason: string): void {
+    if (this.#closed) return;
+    this.#session = undefined;
+    clearInterval(this.#pollTimer);
+    this.#oldSessions = Promise.all([this.#oldSessions, session.close()]);
+    log("backend").warn(
+      `connection to libvirt at ${showUri(this.uri)} lost: ${reason}`,
+    );
+    this.#retryIn(FIRST_RETRY_MS, performance.now());
+  }
+
+  #retryIn(wait: number, lostAt: number): void {
+    this.#retryTimer = setTimeout(async () => {
+      const knownFailure = this.#failure;
+      await this.#reconnect();
+      if (this.#closed) return;
+      if (this.#session === undefined) {
+        if (this.#failure !== knownFailure) log("backend").warn(this.#failure);
+        this.#retryIn(Math.min(2 * wait, LAST_RETRY_MS), lostAt);
+      } else {
+        const seconds = ((performance.now() - lostAt) / 1000).toFixed(1);
+        log("backend").info(
+          `connected to libvirt at ${
+            showUri(this.uri)
+          } again after ${seconds} s`,
+        );
+      }
+    }, wait);
+  }
+
+  /** Tries to connect once, however many ask for it. */
+  #reconnect(): Promise<void> {
+    if (this.#session !== undefined) return Promise.resolve();
+    return this.#reconnecting ??= this.connect().then(
+      () => {
+        this.#failure = "";
+        this.#refresh("found so after reconnecting");
+      },
+      (error) => {
+        this.#failure = (error as Error).message;
+      },
+    ).finally(() => this.#reconnecting = undefined);
+  }
+
+  /** The session, tried for at once where there is none: whoever asks is waiting, and the daemon may be back already. */
+  async #connected(): Promise<Session> {
+    if (this.#session === undefined && !this.#closed) {
+      let timer;
+      const patience = new Promise<void>((resolve) =>
+        timer = setTimeout(resolve, CALL_PATIENCE_MS)
+      );
+      await Promise.race([this.#reconnect(), patience]);
+      clearTimeout(timer);
+    }
+    if (this.#session === undefined) {
+      throw new BackendError(
+        this.#closed
+          ? `the connection to libvirt at ${showUri(this.uri)} is closed`
+          : `${
+            this.#failure ||
+            `cannot connect to libvirt at ${showUri(this.uri)} yet`
+          }; it is tried again and again`,
+      );
+    }
+    return this.#session;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#retryTimer);
+    await this.#reconnecting;
+    clearInterval(this.#pollTimer);
+    await this.#session?.close();
+    this.#session = undefined;
+    await this.#oldSessions;
+  }
+}
+
+/** Reading a state may fail; it is read again after a reconnection and by whoever asks next. */
+async function watched(
+  machine: Machine,
+  reading: Promise<void>,
+): Promise<void> {
+  try {
+    await reading;
+  } catch (error) {
+    log("backend").warn(`${machine.name}: ${(error as Error).message}`);
+  }
+}

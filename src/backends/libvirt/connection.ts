@@ -1,0 +1,99 @@
+/**
+ * One connection to libvirt: one call at a time, failures as {@linkcode LibvirtError}.
+ *
+ * @module
+ */
+import { cString } from "../../ffi/c_string.ts";
+import { holding } from "../../ffi/hold.ts";
+import { type LibvirtError, VIR_ERR } from "./errors.ts";
+import {
+  acquireRuntime,
+  type Libvirt,
+  releaseRuntime,
+  type Runtime,
+} from "./runtime.ts";
+
+/** A peer that answers nothing for 5 x 5 s is gone. TCP alone would tell after a quarter of an hour or never. */
+const KEEPALIVE_INTERVAL_S = 5, KEEPALIVE_COUNT = 5;
+
+/** 0 stands for calls without a connection. */
+let lastToken = 0n;
+/** Opening has no connection, so no token of its own: one at a time. */
+let opening: Promise<unknown> = Promise.resolve();
+
+export class Connection {
+  private constructor(
+    readonly pointer: Deno.PointerObject,
+    readonly runtime: Runtime,
+    readonly token: bigint,
+  ) {}
+
+  /** Rejects with {@linkcode LibvirtError}, or with BackendError when there is no libvirt. */
+  static async open(uri: string): Promise<Connection> {
+    const runtime = await acquireRuntime();
+    try {
+      const turn = opening.then(() => Connection.#open(uri, runtime));
+      opening = turn.catch(() => {});
+      return await turn;
+    } catch (error) {
+      await releaseRuntime();
+      throw error;
+    }
+  }
+
+  static async #open(uri: string, runtime: Runtime): Promise<Connection> {
+    const { libvirt } = runtime;
+    const name = cString(uri);
+    const pointer = await holding([name], libvirt.virConnectOpen(name));
+    if (pointer === null) throw runtime.takeError(0n);
+    const token = ++lastToken;
+    libvirt.virConnSetErrorFunc(
+      pointer,
+      Deno.UnsafePointer.create(token),
+      runtime.errorCallback.pointer,
+    );
+    const connection = new Connection(pointer, runtime, token);
+    try {
+      await connection.call(
+        libvirt.virConnectSetKeepAlive(
+          pointer,
+          KEEPALIVE_INTERVAL_S,
+          KEEPALIVE_COUNT,
+        ),
+      );
+    } catch (error) {
+      // A driver in this process has no peer to lose.
+      if ((error as LibvirtError).code !== VIR_ERR.NO_SUPPORT) {
+        await connection.close();
+        throw error;
+      }
+    }
+    return connection;
+  }
+
+  get libvirt(): Libvirt {
+    return this.runtime.libvirt;
+  }
+
+  /** The result of a call of libvirt on this connection. Rejects where that says failure: NULL or a negative number. */
+  async call<T extends number | Deno.PointerValue>(
+    call: Promise<T>,
+  ): Promise<NonNullable<T>> {
+    const result = await call;
+    if (result === null || (typeof result === "number" && result < 0)) {
+      throw this.runtime.takeError(this.token);
+    }
+    return result as NonNullable<T>;
+  }
+
+  /** Whether calls can still succeed: false once the channel to the daemon is closed. */
+  async alive(): Promise<boolean> {
+    return await this.libvirt.virConnectIsAlive(this.pointer) === 1;
+  }
+
+  async close(): Promise<void> {
+    await this.libvirt.virConnectClose(this.pointer);
+    this.runtime.forget(this.token);
+    await releaseRuntime();
+  }
+}

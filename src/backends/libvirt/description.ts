@@ -1,0 +1,25 @@
+/**
+ * The libvirt backend as the command line knows it. Nothing of libvirt is loaded before it is opened.
+ *
+ * @module
+ */
+import type { BackendDescription } from "../backend.ts";
+
+const SUSPEND = ["memory", "disk"];
+
+export const LIBVIRT: BackendDescription = {
+  name: "libvirt",
+  doc:
+    "Domains that libvirt manages, by name or uuid; --connect is any libvirt connection URI, such as xen:///system, qemu:///system, test:///default or qemu+ssh://root@host/system.",
+  keys: [
+    {
+      name: "suspend",
+      doc:
+        "Where mode=suspend keeps the domain: memory (the default) pauses it, disk saves it with libvirt's managed save and frees its memory.",
+      expected: (value) =>
+        SUSPEND.includes(value) ? undefined : "memory or disk",
+    },
+  ],
+  open: async (options) =>
+    await (await import("./backend.ts")).openLibvirt(options),
+};

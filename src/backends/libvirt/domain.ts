@@ -1,0 +1,273 @@
+/**
+ * A domain on a connection: what is read from it and done to it, in libvirt's calls.
+ *
+ * Methods reject with LibvirtError.
+ *
+ * @module
+ */
+import { XMLParser } from "fast-xml-parser";
+import { cString, readCString } from "../../ffi/c_string.ts";
+import { holding } from "../../ffi/hold.ts";
+import type { MachineState, StartAction } from "../backend.ts";
+import type { Connection } from "./connection.ts";
+import { LibvirtError, VIR_ERR } from "./errors.ts";
+import type { Libvirt } from "./runtime.ts";
+
+/** `virDomainState` (libvirt-domain.h), those that are told apart here. */
+const VIR_DOMAIN = {
+  PAUSED: 3,
+  /** On its way off. */
+  SHUTDOWN: 4,
+  SHUTOFF: 5,
+  CRASHED: 6,
+  PMSUSPENDED: 7,
+} as const;
+
+const NOT_RUNNING = 0xffffffff; // (unsigned int) -1
+
+const VIR_UUID_STRING_BUFLEN = 37;
+
+/** How long a domain that is on its way off may take before it can be started again, and how often to look. */
+const SHUTDOWN_MS = 10_000, SHUTDOWN_POLL_MS = 50;
+
+/** What finds a domain: its UUID or, where that is not known, its name. */
+export interface DomainKey {
+  uuid?: string;
+  name: string;
+}
+
+export class Domain {
+  /** @param pointer a `virDomainPtr` that the caller frees */
+  constructor(
+    readonly connection: Connection,
+    readonly pointer: Deno.PointerObject,
+  ) {}
+
+  /** Looks a domain up and lends it to `use`. Rejects with `NO_DOMAIN` when there is none. */
+  static async lend<T>(
+    connection: Connection,
+    { uuid, name }: DomainKey,
+    use: (domain: Domain) => T | Promise<T>,
+  ): Promise<T> {
+    const { libvirt } = connection;
+    const key = cString(uuid ?? name);
+    const pointer = await connection.call(holding(
+      [key],
+      uuid === undefined
+        ? libvirt.virDomainLookupByName(connection.pointer, key)
+        : libvirt.virDomainLookupByUUIDString(connection.pointer, key),
+    ));
+    try {
+      return await use(new Domain(connection, pointer));
+    } finally {
+      libvirt.virDomainFree(pointer);
+    }
+  }
+
+  /** The names of all domains, running or not. */
+  static async names(connection: Connection): Promise<string[]> {
+    const { libvirt } = connection;
+    const out = new BigUint64Array(1);
+    const count = await connection.call(
+      holding(
+        [out],
+        libvirt.virConnectListAllDomains(connection.pointer, out, 0),
+      ),
+    );
+    const list = Deno.UnsafePointer.create(out[0])!;
+    const view = new Deno.UnsafePointerView(list);
+    const names = [];
+    for (let i = 0; i < count; i++) {
+      const domain = new Domain(connection, view.getPointer(i * 8)!);
+      names.push(domain.name);
+      libvirt.virDomainFree(domain.pointer);
+    }
+    libvirt.free(list);
+    return names;
+  }
+
+  get #libvirt(): Libvirt {
+    return this.connection.libvirt;
+  }
+
+  get name(): string {
+    return readCString(this.#libvirt.virDomainGetName(this.pointer)!);
+  }
+
+  /** Lower case, with hyphens. */
+  get uuid(): string {
+    const buffer = new Uint8Array(VIR_UUID_STRING_BUFLEN);
+    this.#libvirt.virDomainGetUUIDString(this.pointer, buffer);
+    return new TextDecoder().decode(buffer.subarray(0, -1));
+  }
+
+  /** The hypervisor's number for it when it was looked up, if it ran then. */
+  get id(): number | undefined {
+    const id = this.#libvirt.virDomainGetID(this.pointer);
+    return id === NOT_RUNNING ? undefined : id;
+  }
+
+  async state(): Promise<MachineState> {
+    switch (await this.#virDomainState()) {
+      case VIR_DOMAIN.PAUSED:
+      case VIR_DOMAIN.PMSUSPENDED:
+        return "paused";
+      case VIR_DOMAIN.SHUTOFF:
+        return await this.#hasManagedSave() ? "suspended" : "off";
+      case VIR_DOMAIN.CRASHED:
+        return "off";
+      default: // running, blocked, being shut down, and Xen's "no state", which is an idle domain
+        return "running";
+    }
+  }
+
+  /** See {@linkcode Machine.start}. */
+  start(): Promise<StartAction> {
+    return this.#orAlready("running", () => this.#start(), "found running");
+  }
+
+  async #start(): Promise<StartAction> {
+    const giveUp = performance.now() + SHUTDOWN_MS;
+    for (;;) {
+      switch (await this.#virDomainState()) {
+        case VIR_DOMAIN.PAUSED:
+          await this.#call(this.#libvirt.virDomainResume(this.pointer));
+          return "unpaused";
+        case VIR_DOMAIN.PMSUSPENDED:
+          await this.#call(this.#libvirt.virDomainPMWakeup(this.pointer, 0));
+          return "unpaused";
+        case VIR_DOMAIN.SHUTDOWN:
+          if (performance.now() > giveUp) {
+            throw new LibvirtError(
+              `it is being shut down and not off after ${SHUTDOWN_MS / 1000} s`,
+            );
+          }
+          await new Promise((resolve) => setTimeout(resolve, SHUTDOWN_POLL_MS));
+          break;
+        case VIR_DOMAIN.CRASHED:
+          // With on_crash=preserve its remains are in the way.
+          if (this.id !== undefined) {
+            await this.#call(this.#libvirt.virDomainDestroy(this.pointer));
+          }
+          await this.#call(this.#libvirt.virDomainCreate(this.pointer));
+          return "started";
+        case VIR_DOMAIN.SHUTOFF: {
+          const saved = await this.#hasManagedSave();
+          await this.#call(this.#libvirt.virDomainCreate(this.pointer));
+          if (!saved) return "started";
+          // One that was saved while paused comes back paused.
+          if (await this.#virDomainState() === VIR_DOMAIN.PAUSED) {
+            await this.#call(this.#libvirt.virDomainResume(this.pointer));
+          }
+          return "resumed";
+        }
+        default:
+          return "found running";
+      }
+    }
+  }
+
+  /** Takes it down at once, and drops its managed save if it was saved. */
+  destroy(): Promise<void> {
+    return this.#orAlready("off", async () => {
+      if (await this.#virDomainState() !== VIR_DOMAIN.SHUTOFF) {
+        await this.#call(this.#libvirt.virDomainDestroy(this.pointer));
+      } else if (await this.#hasManagedSave()) {
+        await this.#call(
+          this.#libvirt.virDomainManagedSaveRemove(this.pointer, 0),
+        );
+      }
+    }, undefined);
+  }
+
+  /** Asks it to shut down. */
+  shutdown(): Promise<void> {
+    return this.#orAlready(
+      "off",
+      () => this.#call(this.#libvirt.virDomainShutdown(this.pointer)),
+      undefined,
+    );
+  }
+
+  /** Stops its processors and keeps it in memory. */
+  suspend(): Promise<void> {
+    return this.#orAlready(
+      "paused",
+      () => this.#call(this.#libvirt.virDomainSuspend(this.pointer)),
+      undefined,
+    );
+  }
+
+  /** Saves it to disk, where {@linkcode start} finds it. */
+  save(): Promise<void> {
+    return this.#orAlready(
+      "suspended",
+      () => this.#call(this.#libvirt.virDomainManagedSave(this.pointer, 0)),
+      undefined,
+    );
+  }
+
+  /** In the order of its interfaces, lower case. */
+  async macAddresses(): Promise<string[]> {
+    const text = await this.connection.call(
+      this.#libvirt.virDomainGetXMLDesc(this.pointer, 0),
+    );
+    const xml = readCString(text);
+    this.#libvirt.free(text);
+    return macAddresses(xml);
+  }
+
+  async #virDomainState(): Promise<number> {
+    const state = new Int32Array(1);
+    await this.connection.call(holding(
+      [state],
+      this.#libvirt.virDomainGetState(this.pointer, state, null, 0),
+    ));
+    return state[0];
+  }
+
+  async #hasManagedSave(): Promise<boolean> {
+    try {
+      return await this.connection.call(
+        this.#libvirt.virDomainHasManagedSaveImage(this.pointer, 0),
+      ) === 1;
+    } catch (error) {
+      if ((error as LibvirtError).code === VIR_ERR.NO_SUPPORT) return false;
+      throw error;
+    }
+  }
+
+  async #call(call: Promise<number>): Promise<void> {
+    await this.connection.call(call);
+  }
+
+  /**
+   * Does the deed. Where it fails but the domain is in the state that was wanted all the same, because it was so before
+   * or somebody else was faster, the outcome is `already`.
+   */
+  async #orAlready<T>(
+    wanted: MachineState,
+    deed: () => Promise<T>,
+    already: T,
+  ): Promise<T> {
+    try {
+      return await deed();
+    } catch (error) {
+      const state = await this.state().catch(() => undefined);
+      if (state === wanted) return already;
+      throw error;
+    }
+  }
+}
+
+/** The MAC addresses in a domain's XML (libvirt.org/formatdomain.html). */
+export function macAddresses(xml: string): string[] {
+  const { domain } = new XMLParser({
+    ignoreAttributes: false,
+    attributeNamePrefix: "@",
+  }).parse(xml);
+  return [domain.devices?.interface ?? []].flat()
+    .map((each) => each.mac?.["@address"])
+    .filter((address) => typeof address === "string")
+    .map((address) => address.toLowerCase());
+}

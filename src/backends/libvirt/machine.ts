@@ -1,0 +1,241 @@
+/**
+ * A libvirt domain as a machine: what happens to it, in words for people.
+ *
+ * Each call looks the domain up anew. That costs one exchange with the daemon, and in return a domain that was undefined
+ * and defined again behind our back, or a daemon that was restarted, leaves no stale handle.
+ *
+ * @module
+ */
+import { closest, distance } from "fastest-levenshtein";
+import {
+  BackendError,
+  type Machine,
+  type MachineConfig,
+  type MachineState,
+  type StartAction,
+  type StateListener,
+} from "../backend.ts";
+import type { Connection } from "./connection.ts";
+import { Domain, type DomainKey } from "./domain.ts";
+import { LibvirtError, VIR_ERR } from "./errors.ts";
+import type { EventMeaning } from "./events.ts";
+import { redact, showUri, virsh } from "./uri.ts";
+
+/** Lends work a connection, whichever is up at the time. */
+export type Use = <T>(
+  work: (connection: Connection) => Promise<T>,
+) => Promise<T>;
+
+/** What is done to a domain. */
+interface Deed<T> {
+  /** In words, for messages. */
+  words: string;
+  /** The virsh command that does the same. */
+  virsh: string;
+  work: (domain: Domain) => T | Promise<T>;
+  /** The outcome where the domain does not exist any more; without it, that is an error. */
+  absent?: () => T;
+}
+
+export class LibvirtMachine implements Machine {
+  readonly name: string;
+  onStateChange?: StateListener;
+  readonly #key: DomainKey;
+  readonly #suspendToDisk: boolean;
+  #id = "";
+  /** The state that was told last. */
+  #told: MachineState = "off";
+  /** Counts events, to know whether one came while the state was being read. */
+  #events = 0;
+
+  constructor(
+    config: MachineConfig,
+    readonly uri: string,
+    readonly use: Use,
+  ) {
+    this.name = config.name;
+    this.#key = { uuid: config.uuid?.toLowerCase(), name: config.name };
+    this.#suspendToDisk = config.keys.get("suspend")?.at(-1) === "disk";
+  }
+
+  /** The UUID, once {@linkcode find} has resolved. */
+  get id(): string {
+    return this.#id;
+  }
+
+  /** Looks for the domain. Rejects when there is none. */
+  find(): Promise<void> {
+    return this.use(async (connection) => {
+      try {
+        await Domain.lend(connection, this.#key, async (domain) => {
+          this.#id = domain.uuid;
+          const events = this.#events;
+          const state = await domain.state();
+          if (events === this.#events) this.#told = state;
+        });
+      } catch (error) {
+        throw await this.#explain("find", "dominfo", connection, error);
+      }
+    });
+  }
+
+  /** Whether an event of that domain is this machine's. */
+  is(domain: Required<DomainKey>): boolean {
+    return this.#key.uuid === undefined
+      ? this.#key.name === domain.name
+      : this.#key.uuid === domain.uuid;
+  }
+
+  /** Takes note of an event of its domain. */
+  async onEvent({ state, reason }: EventMeaning): Promise<void> {
+    this.#events++;
+    if (state === "look") await this.refresh(reason);
+    else this.#tell(state, reason);
+  }
+
+  /**
+   * Reads the state and tells it if it changed, for when there may have been no event. An event that comes meanwhile is
+   * newer than what was read and tells it all.
+   */
+  async refresh(reason: string): Promise<void> {
+    const events = this.#events;
+    const state = await this.state();
+    if (events === this.#events) this.#tell(state, reason);
+  }
+
+  #tell(state: MachineState, reason: string): void {
+    if (state === this.#told) return;
+    this.#told = state;
+    this.onStateChange?.(state, reason);
+  }
+
+  state(): Promise<MachineState> {
+    return this.#do({
+      words: "read the state of",
+      virsh: "domstate",
+      work: (domain) => domain.state(),
+      absent: () => "off",
+    });
+  }
+
+  start(): Promise<StartAction> {
+    return this.#do({
+      words: "start",
+      virsh: "start",
+      work: (domain) => domain.start(),
+    });
+  }
+
+  destroy(): Promise<void> {
+    return this.#do({
+      words: "destroy",
+      virsh: "destroy",
+      work: (domain) => domain.destroy(),
+      absent: () => {},
+    });
+  }
+
+  shutdown(): Promise<void> {
+    return this.#do({
+      words: "shut down",
+      virsh: "shutdown",
+      work: (domain) => domain.shutdown(),
+      absent: () => {},
+    });
+  }
+
+  async suspend(): Promise<"paused" | "suspended"> {
+    if (this.#suspendToDisk) {
+      await this.#do({
+        words: "suspend to disk",
+        virsh: "managedsave",
+        work: (domain) => domain.save(),
+      });
+      return "suspended";
+    }
+    await this.#do({
+      words: "suspend",
+      virsh: "suspend",
+      work: (domain) => domain.suspend(),
+    });
+    return "paused";
+  }
+
+  macAddresses(): Promise<string[]> {
+    return this.#do({
+      words: "read the description of",
+      virsh: "dumpxml",
+      work: (domain) => domain.macAddresses(),
+    });
+  }
+
+  domainId(): Promise<number | undefined> {
+    return this.#do({
+      words: "read the id of",
+      virsh: "domid",
+      work: (domain) => domain.id,
+      absent: () => undefined,
+    });
+  }
+
+  #do<T>(deed: Deed<T>): Promise<T> {
+    return this.use(async (connection) => {
+      try {
+        return await Domain.lend(connection, this.#key, deed.work);
+      } catch (error) {
+        if (isNoDomain(error) && deed.absent !== undefined) {
+          return deed.absent();
+        }
+        throw await this.#explain(deed.words, deed.virsh, connection, error);
+      }
+    });
+  }
+
+  /** An error of libvirt with all that the reader needs; any other as it is. */
+  async #explain(
+    words: string,
+    command: string,
+    connection: Connection,
+    error: unknown,
+  ): Promise<unknown> {
+    if (!(error instanceof LibvirtError)) return error;
+    const what = `cannot ${words} ${this.name}`;
+    const where = `libvirt at ${showUri(this.uri)}`;
+    const why = redact(error.message, this.uri);
+    if (!await connection.alive()) {
+      return new BackendError(
+        `${what}: the connection to ${where} was lost meanwhile (${why}); it is being opened again, try once more`,
+      );
+    }
+    const { uuid, name } = this.#key;
+    if (isNoDomain(error)) {
+      return new BackendError(
+        `${what}: ${where} has no domain ${
+          uuid === undefined ? JSON.stringify(name) : `with the UUID ${uuid}`
+        }${await this.#nearest(connection)}; ${
+          virsh(this.uri, "list", "--all", "--uuid", "--name")
+        } lists those it has, ${virsh(this.uri, "define", "FILE")} adds one`,
+      );
+    }
+    return new BackendError(
+      `${what}: ${why} (${where}); does ${
+        virsh(this.uri, command, uuid ?? name)
+      } work?`,
+    );
+  }
+
+  /** For a name that no domain has: the one that it may be a slip of. */
+  async #nearest(connection: Connection): Promise<string> {
+    const { uuid, name } = this.#key;
+    if (uuid !== undefined) return "";
+    const names = await Domain.names(connection).catch(() => []);
+    const nearest = names.length > 0 ? closest(name, names) : "";
+    return distance(name, nearest) <= name.length / 2
+      ? ` (did you mean ${JSON.stringify(nearest)}?)`
+      : "";
+  }
+}
+
+function isNoDomain(error: unknown): boolean {
+  return error instanceof LibvirtError && error.code === VIR_ERR.NO_DOMAIN;
+}

@@ -1,0 +1,187 @@
+/**
+ * A pool of connections to one URI that live and die together: when the first one is lost, the session is over.
+ *
+ * The first connection also carries the events. Reconnecting is making a new session, see backend.ts.
+ *
+ * @module
+ */
+import { BackendError } from "../backend.ts";
+import { Connection } from "./connection.ts";
+import { Domain, type DomainKey } from "./domain.ts";
+import { connectError, LibvirtError, VIR_ERR } from "./errors.ts";
+import { type EventMeaning, interpretEvent } from "./events.ts";
+import { showUri } from "./uri.ts";
+
+/**
+ * Calls at the same time, each on a connection of its own. Deno's thread pool has 32 threads, which file I/O and name
+ * look-ups share; libvirtd works on 20 calls at a time by default (max_workers).
+ */
+const MAX_CALLS = 8;
+
+/** By `virConnectCloseReason` (libvirt-common.h). */
+const CLOSE_REASONS = [
+  "I/O error",
+  "the daemon closed the connection",
+  "the daemon does not answer any more",
+  "closed here",
+];
+
+const VIR_DOMAIN_EVENT_ID_LIFECYCLE = 0;
+
+/** Told of every domain's events that change its state, in libvirt's order. */
+export type DomainEventListener = (
+  domain: Required<DomainKey>,
+  meaning: EventMeaning,
+) => void;
+
+export class Session {
+  /** Whether the driver reports events. VirtualBox's and ESX's do not. */
+  hasEvents = true;
+  readonly #maxCalls: number;
+  readonly #idle: Connection[];
+  readonly #waiting: (() => void)[] = [];
+  #calls = 0;
+  #drained?: () => void;
+  readonly #lost = Promise.withResolvers<string>();
+  /** Why it is over, once it is. */
+  #over?: string;
+  #eventCallbackId?: number;
+
+  private constructor(
+    readonly uri: string,
+    readonly onDomainEvent: DomainEventListener,
+    readonly first: Connection,
+  ) {
+    this.#idle = [first];
+    // Each connection to a test hypervisor made from a file has that hypervisor to itself.
+    this.#maxCalls = /^test:\/\/\/(?!default$)/.test(uri) ? 1 : MAX_CALLS;
+  }
+
+  /** Connects. Rejects with {@linkcode BackendError}. */
+  static async open(
+    uri: string,
+    onDomainEvent: DomainEventListener,
+  ): Promise<Session> {
+    const session = new Session(uri, onDomainEvent, await connect(uri));
+    try {
+      await session.#listen();
+    } catch (error) {
+      await session.close();
+      throw error instanceof LibvirtError ? connectError(uri, error) : error;
+    }
+    return session;
+  }
+
+  async #listen(): Promise<void> {
+    const { libvirt, pointer, runtime, token } = this.first;
+    const opaque = Deno.UnsafePointer.create(token);
+    runtime.listeners.set(token, {
+      onDomainEvent: (domainPointer, event, detail) => {
+        const meaning = interpretEvent(event, detail);
+        if (meaning !== undefined) {
+          const { uuid, name } = new Domain(this.first, domainPointer);
+          this.onDomainEvent({ uuid, name }, meaning);
+        }
+      },
+      onClose: (reason) =>
+        this.#lose(CLOSE_REASONS[reason] ?? `reason ${reason}`),
+    });
+    await this.first.call(
+      libvirt.virConnectRegisterCloseCallback(
+        pointer,
+        runtime.closeCallback.pointer,
+        opaque,
+        null,
+      ),
+    );
+    try {
+      this.#eventCallbackId = await this.first.call(
+        libvirt.virConnectDomainEventRegisterAny(
+          pointer,
+          null,
+          VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+          runtime.domainEventCallback.pointer,
+          opaque,
+          null,
+        ),
+      );
+    } catch (error) {
+      if ((error as LibvirtError).code !== VIR_ERR.NO_SUPPORT) throw error;
+      this.hasEvents = false;
+    }
+  }
+
+  #lose(reason: string): void {
+    this.#over ??= reason;
+    this.#lost.resolve(reason);
+  }
+
+  /** Resolves with the reason when the connection is lost, and never when the session is closed before that. */
+  get lost(): Promise<string> {
+    return this.#lost.promise;
+  }
+
+  /** Lends `work` a connection of its own, after waiting for one if need be. Rejects with what `work` rejects with. */
+  async use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    if (this.#calls < this.#maxCalls) this.#calls++;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      const connection = await this.#take();
+      try {
+        return await work(connection);
+      } finally {
+        this.#idle.push(connection);
+      }
+    } finally {
+      const next = this.#waiting.shift();
+      if (next !== undefined) next();
+      else if (--this.#calls === 0) this.#drained?.();
+    }
+  }
+
+  async #take(): Promise<Connection> {
+    while (this.#over === undefined) {
+      const connection = this.#idle.pop();
+      if (connection === undefined) return await connect(this.uri);
+      if (await connection.alive()) return connection;
+      if (connection === this.first) {
+        this.#idle.push(connection);
+        this.#lose("the connection is closed");
+      } else await connection.close();
+    }
+    throw new BackendError(
+      `the connection to libvirt at ${
+        showUri(this.uri)
+      } was lost: ${this.#over}`,
+    );
+  }
+
+  /** Lets calls that are under way finish, refuses those that wait for a connection, and closes all connections. */
+  async close(): Promise<void> {
+    this.#over ??= "it was closed";
+    if (this.#calls > 0) {
+      await new Promise<void>((resolve) => this.#drained = resolve);
+    }
+    const { libvirt, pointer, runtime } = this.first;
+    // These fail on a connection that is lost, and have let go of the callbacks all the same.
+    if (this.#eventCallbackId !== undefined) {
+      await libvirt.virConnectDomainEventDeregisterAny(
+        pointer,
+        this.#eventCallbackId,
+      );
+    }
+    await libvirt.virConnectUnregisterCloseCallback(
+      pointer,
+      runtime.closeCallback.pointer,
+    );
+    await Promise.all(this.#idle.splice(0).map((each) => each.close()));
+  }
+}
+
+async function connect(uri: string): Promise<Connection> {
+  try {
+    return await Connection.open(uri);
+  } catch (error) {
+    throw error instanceof LibvirtError ? connectError(uri, error) : error;
+  }
+}
