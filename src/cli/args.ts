@@ -1,0 +1,130 @@
+/**
+ * The words of the command line: options, their values and what is left as CONFIGs. What a CONFIG means is not known
+ * here.
+ *
+ * @module
+ */
+import { parseArgs } from "@std/cli/parse-args";
+import { LATER, NOT_YET } from "./later.ts";
+import { type Option, OPTIONS, type OptionValues } from "./options.ts";
+import { didYouMean, printable, quoted } from "./text.ts";
+import { type Reader, ValueError } from "./values.ts";
+
+/** A command line, read as far as it could be. */
+export interface Arguments {
+  /** Where a value was wrong, its default. */
+  values: OptionValues;
+  configs: string[];
+  /** What is wrong with it, a line each. */
+  problems: string[];
+}
+
+const table: readonly Option[] = OPTIONS;
+const valued = table.filter(({ value }) => value !== undefined);
+const flags = table.filter(({ value }) => value === undefined);
+
+/** Reads the program's arguments. */
+export function readArguments(argv: readonly string[]): Arguments {
+  const problems: string[] = [];
+  const end = argv.includes("--") ? argv.indexOf("--") : argv.length;
+  const words = argv.slice(0, end).flatMap((word) => spellOut(word, problems));
+  // An unknown option may take a CONFIG along as its value.
+  const mayMissConfigs = problems.length > 0;
+  const configs: string[] = [];
+  const parsed: Record<string, unknown> = parseArgs(
+    [...words, ...argv.slice(end)],
+    {
+      string: valued.map(({ name }) => name),
+      collect: valued.map(({ name }) => name),
+      boolean: flags.map(({ name }) => name),
+      alias: Object.fromEntries(
+        valued.flatMap(({ name, short }) => short ? [[name, short]] : []),
+      ),
+      // CONFIGs are taken here since "_" has them as numbers where they look like it.
+      unknown: (word, key) => {
+        if (key === undefined) configs.push(word);
+        return false;
+      },
+    },
+  );
+  configs.push(...parsed._ as string[]); // those after "--"
+  const values = Object.fromEntries(table.map((option) => [
+    option.name,
+    option.read === undefined
+      ? parsed[option.name]
+      : valueOf(option, option.read, parsed[option.name] as string[], problems),
+  ])) as OptionValues;
+  if (configs.length === 0 && !mayMissConfigs) {
+    problems.push(
+      "there is no CONFIG: give one for each unikernel, such as dns=www.example.org,ip=10.0.0.1,name=www (see jitsu --help)",
+    );
+  }
+  return { values, configs, problems };
+}
+
+/**
+ * A word in a form that parseArgs reads as it is meant. parseArgs does not know that a short option's value may follow
+ * at once (`-mdestroy`), nor that a flag takes none (`--version=1`), and it reads `--no-bind=x` as `--bind=x`.
+ * Nothing is left of a wrong option that brings its own value.
+ */
+function spellOut(word: string, problems: string[]): string[] {
+  const [, dashes, name, rest] = /^(--?)(.[^=]*)(.*)$/s.exec(word) ?? [];
+  if (name === undefined) return [word];
+  const long = table.find((option) => option.name === name);
+  if (dashes === "--") {
+    if (long?.value !== undefined || long && rest === "") return [word];
+    problems.push(
+      long ? `option --${name} takes no value` : unknownOption(`--${name}`),
+    );
+    return rest === "" ? [word] : [];
+  }
+  if (long) { // read as short options it would be a value of -d or the like
+    problems.push(unknownOption(`-${name}`));
+    return [`-${word}`];
+  }
+  const short = table.find((option) => option.short === word[1]);
+  if (short === undefined) {
+    problems.push(unknownOption(`-${name}`));
+    return word.length === 2 ? [word] : [];
+  }
+  return word.length === 2
+    ? [word]
+    : [`--${short.name}=${word.slice(2).replace(/^=/, "")}`];
+}
+
+function unknownOption(word: string): string {
+  const short = word.toLowerCase();
+  const suggestion = word.length > 2
+    ? didYouMean(word, table.map(({ name }) => `--${name}`))
+    : valued.some((option) => `-${option.short}` === short)
+    ? `; did you mean ${short}?`
+    : "";
+  return `option ${printable(word)} is unknown${suggestion}`;
+}
+
+/** The value of an option from the texts it was given. */
+function valueOf(
+  option: Option,
+  read: Reader<unknown>,
+  given: readonly string[],
+  problems: string[],
+): unknown {
+  const name = `option --${option.name}`;
+  if (given.length > 1) {
+    problems.push(`${name} is given ${given.length} times, once is the most`);
+  }
+  if (given.length > 0 && LATER.options.includes(option.name)) {
+    problems.push(`${name} is ${NOT_YET}`);
+  }
+  const text = given.at(-1) === "" ? option.bare : given.at(-1);
+  if (given.length > 0 && text === undefined) {
+    problems.push(`${name} needs a value: ${option.value}`);
+  }
+  try {
+    if (text !== undefined) return read(text);
+  } catch (error) {
+    if (!(error instanceof ValueError)) throw error;
+    problems.push(`${name} ${quoted(text!)} is not ${error.message}`);
+  }
+  return option.absent === undefined ? undefined : read(option.absent);
+}

@@ -1,0 +1,14 @@
+/**
+ * What the command line has words for while what they ask for is not there yet. Whoever builds it deletes its entry.
+ *
+ * @module
+ */
+export const LATER: Record<"options" | "backends" | "keys", readonly string[]> =
+  {
+    options: ["persistdb", "synjitsu"],
+    backends: ["libxl", "xapi"],
+    keys: ["use_synjitsu", "wait_for_key"],
+  };
+
+/** What is said of them. */
+export const NOT_YET = "not supported by this version of Jitsu yet";

@@ -1,0 +1,188 @@
+/**
+ * The table of options: the parser, `--help` and the man page are made from it.
+ *
+ * @module
+ */
+import { BACKENDS } from "../backends/registry.ts";
+import { LOG_FORMATS, LOG_LEVELS } from "../log.ts";
+import { STOP_MODES } from "../summon/unikernel.ts";
+import {
+  readAddress,
+  readBindAddress,
+  readChoice,
+  type Reader,
+  readListenPort,
+  readPort,
+  readSeconds,
+  readText,
+  readTtl,
+} from "./values.ts";
+
+/** An option of the command line. */
+export interface Option {
+  /** The long name, without its dashes. */
+  name: string;
+  /** The short name, one letter. */
+  short?: string;
+  /** What the value is called; an option without one is a flag. */
+  value?: string;
+  /** Makes the value of the text. */
+  read?: Reader<unknown>;
+  /** The value that counts when the option is not given, as it would be typed. */
+  absent?: string;
+  /** The value that counts when the option is given without one. */
+  bare?: string;
+  /** What it means, in sentences; words to type stand in backquotes. */
+  doc: string;
+}
+
+/** The formats of `--help`. */
+export const HELP_FORMATS = ["pager", "plain", "groff"] as const;
+
+/** What turns forwarding off. */
+export const NO_FORWARDER = "0.0.0.0";
+
+function readForwarder(text: string): string {
+  return text === NO_FORWARDER ? text : readAddress(text);
+}
+
+/** In the order of `--help`. */
+export const OPTIONS = [
+  {
+    name: "bind",
+    short: "b",
+    value: "ADDR",
+    read: readBindAddress,
+    absent: "127.0.0.1",
+    doc:
+      "Serve DNS on this IPv4 or IPv6 address. `0.0.0.0` and `::` are all of the host's.",
+  },
+  {
+    name: "connect",
+    short: "c",
+    value: "CONNECT",
+    read: readText,
+    absent: "xen:///",
+    doc:
+      "What the backend connects to. For libvirt a connection URI, such as `qemu:///system`, `xen+ssh://host/system` " +
+      "or `vbox:///session`.",
+  },
+  {
+    name: "delay",
+    short: "d",
+    value: "SECONDS",
+    read: readSeconds,
+    absent: "0.1",
+    doc:
+      "Seconds to wait before a DNS query is answered after the unikernel has started, to give it time to open its TCP " +
+      "ports. When this is too short, the first TCP connection to the unikernel can take long. The key " +
+      "`wait_for_tcp` waits exactly as long as it takes instead.",
+  },
+  {
+    name: "forwarder",
+    short: "f",
+    value: "ADDR",
+    read: readForwarder,
+    doc:
+      "The DNS server, by its IPv4 or IPv6 address, that is asked for names that belong to no unikernel. Without this " +
+      "option the nameservers of /etc/resolv.conf are. `0.0.0.0` turns forwarding off.",
+  },
+  {
+    name: "help",
+    short: "h",
+    value: "FMT",
+    read: readChoice(HELP_FORMATS),
+    bare: "pager",
+    doc: "Show this help: in a `pager` if on a terminal, as `plain` text, or " +
+      "as the `groff` source of the man page.",
+  },
+  {
+    name: "listen",
+    short: "l",
+    value: "PORT",
+    read: readListenPort,
+    absent: "53",
+    doc:
+      "The UDP port to serve DNS on. With `0` the system chooses one, which the log tells.",
+  },
+  {
+    name: "log-format",
+    value: "FMT",
+    read: readChoice(LOG_FORMATS),
+    absent: "human",
+    doc: "Log in lines for people (`human`) or for programs (`json`).",
+  },
+  {
+    name: "log-level",
+    value: "LEVEL",
+    read: readChoice(LOG_LEVELS),
+    absent: "info",
+    doc:
+      "Log what is at least this important: `debug`, `info`, `warn` or `error`.",
+  },
+  {
+    name: "mode",
+    short: "m",
+    value: "MODE",
+    read: readChoice(STOP_MODES),
+    absent: "destroy",
+    doc:
+      "How a unikernel is stopped when nobody has asked for it for 2 x TTL seconds: `destroy`, `suspend` or " +
+      "`shutdown`. A suspended one is back sooner, and keeps resources to hold its state.",
+  },
+  {
+    name: "persistdb",
+    value: "PATH",
+    read: readText,
+    doc: "Keep what Jitsu knows of its unikernels in this file.",
+  },
+  {
+    name: "port",
+    short: "p",
+    value: "PORT",
+    read: readPort,
+    absent: "53",
+    doc: "The UDP port of the DNS server that `--forwarder` names.",
+  },
+  {
+    name: "stop-on-exit",
+    doc:
+      "Stop the unikernels, each in its mode, when Jitsu exits. Without this option they stay as they are.",
+  },
+  {
+    name: "synjitsu",
+    value: "UUID",
+    read: readText,
+    doc:
+      "The UUID of a Synjitsu unikernel, which answers for booting unikernels until they can do so themselves.",
+  },
+  {
+    name: "ttl",
+    short: "t",
+    value: "SECONDS",
+    read: readTtl,
+    absent: "60",
+    doc:
+      "The TTL of DNS answers: seconds that clients may cache them. A unikernel is stopped when no DNS request for it " +
+      "has come for twice as long.",
+  },
+  { name: "version", doc: "Show the version." },
+  {
+    name: "backend",
+    short: "x",
+    value: "BACKEND",
+    read: readText,
+    absent: "libvirt",
+    doc: `What runs the unikernels: ${
+      BACKENDS.map((each) => `\`${each.name}\``).join(" or ")
+    }. Each has keys of its own, which have a section below.`,
+  },
+] as const satisfies readonly Option[];
+
+type Table = typeof OPTIONS[number];
+/** What the options mean, by their long names: `undefined` for one that was not given and has no default. */
+export type OptionValues = {
+  [O in Table as O["name"]]: O extends { read: Reader<infer T> }
+    ? O extends { absent: string } ? T : T | undefined
+    : boolean;
+};

@@ -1,0 +1,20 @@
+/**
+ * Writing to the terminal, or whatever stdout and stderr are.
+ *
+ * @module
+ */
+
+/** Writes all of a text. Whoever reads it may stop before its end. */
+export function write(
+  stream: { writeSync(bytes: Uint8Array): number },
+  text: string,
+): void {
+  const bytes = new TextEncoder().encode(text);
+  try {
+    for (let at = 0; at < bytes.length;) {
+      at += stream.writeSync(bytes.subarray(at));
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}

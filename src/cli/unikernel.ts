@@ -1,0 +1,184 @@
+/**
+ * What the keys and values of one CONFIG mean: a unikernel.
+ *
+ * @module
+ */
+import type { BackendDescription, BackendKey } from "../backends/backend.ts";
+import { BACKENDS } from "../backends/registry.ts";
+import {
+  STOP_MODES,
+  type StopMode,
+  type Unikernel,
+} from "../summon/unikernel.ts";
+import type { Pair } from "./config.ts";
+import { COMMON_KEYS } from "./keys.ts";
+import { LATER, NOT_YET } from "./later.ts";
+import { didYouMean, printable, quoted } from "./text.ts";
+import {
+  readAddress,
+  readBoolean,
+  readChoice,
+  readDnsName,
+  type Reader,
+  readPort,
+  readSeconds,
+  readText,
+  readTtl,
+  readUuid,
+  ValueError,
+} from "./values.ts";
+
+/** Seconds, as the help text of the keys has them. */
+const DEFAULT_SHUTDOWN_TIMEOUT = 60;
+const DEFAULT_WAIT_TIMEOUT = 5;
+
+/** What holds for a unikernel whose CONFIG does not say otherwise, and which backend's keys it may have. */
+export interface Defaults {
+  delay: number;
+  ttl: number;
+  mode: StopMode;
+  /** Undefined where it is not known: then any key may be one of its own. */
+  backend: BackendDescription | undefined;
+}
+
+/**
+ * Makes the unikernel of its keys and values. What is wrong with them is added to `problems`, a line each; the
+ * unikernel is then only good for finding out what else is wrong.
+ */
+export function readUnikernel(
+  pairs: readonly Pair[],
+  defaults: Defaults,
+  problems: string[],
+): Unikernel {
+  const given = new Map<string, string[]>();
+  for (const { key, value } of pairs) {
+    const values = given.get(key);
+    if (values) values.push(value);
+    else given.set(key, [value]);
+  }
+  checkKeys(given, defaults.backend, problems);
+
+  function all<T>(key: string, read: Reader<T>): T[] {
+    return (given.get(key) ?? []).flatMap((text) => {
+      try {
+        return [read(text)];
+      } catch (error) {
+        if (!(error instanceof ValueError)) throw error;
+        problems.push(`${key} ${quoted(text)} is not ${error.message}`);
+        return [];
+      }
+    });
+  }
+  function set<T>(key: string, read: Reader<T>): T[] {
+    const values = all(key, read);
+    const once = new Set<T>(), again = new Set<T>();
+    for (const value of values) (once.has(value) ? again : once).add(value);
+    for (const value of again) {
+      problems.push(`${key} ${value} is given more than once`);
+    }
+    return values;
+  }
+  const one = <T>(key: string, read: Reader<T>) => all(key, read).at(-1);
+
+  const dns = set("dns", readDnsName);
+  const addresses = set("ip", readAddress);
+  const uuid = one("uuid", readUuid);
+  const name = one("name", readText) ?? uuid ?? "";
+  const mode = one("mode", readChoice(STOP_MODES)) ?? defaults.mode;
+  const responseDelay = one("response_delay", readSeconds);
+  const shutdownTimeout = one("shutdown_timeout", readSeconds) ??
+    DEFAULT_SHUTDOWN_TIMEOUT;
+  const ttl = one("ttl", readTtl) ?? defaults.ttl;
+  const useSynjitsu = one("use_synjitsu", readBoolean) ?? false;
+  const waitForKey = one("wait_for_key", readText);
+  const waitForTcp = one("wait_for_tcp", readPort);
+  const waitRequired = one("wait_required", readBoolean) ?? false;
+  const waitTimeout = one("wait_timeout", readSeconds) ?? DEFAULT_WAIT_TIMEOUT;
+
+  if (useSynjitsu) checkLater("use_synjitsu", problems);
+  if (waitForKey !== undefined) checkLater("wait_for_key", problems);
+  if (!given.has("wait_for_key") && !given.has("wait_for_tcp")) {
+    for (const key of ["wait_required", "wait_timeout"]) {
+      if (!given.has(key)) continue;
+      problems.push(`${key} means nothing without wait_for_tcp`);
+    }
+  }
+  return {
+    name,
+    dns,
+    addresses,
+    ttl,
+    mode,
+    shutdownTimeout,
+    readiness: {
+      responseDelay: responseDelay ??
+        (waitForTcp === undefined ? defaults.delay : 0),
+      waitForTcp,
+      waitForKey,
+      waitTimeout,
+      waitRequired,
+    },
+    useSynjitsu,
+    machine: {
+      name,
+      uuid,
+      keys: new Map(
+        (defaults.backend?.keys ?? []).flatMap((key) => {
+          const values = given.get(key.name);
+          return values ? [[key.name, values]] : [];
+        }),
+      ),
+    },
+  };
+}
+
+/** Checks what can be said of the keys without reading common values, and the values of the backend's own keys. */
+function checkKeys(
+  given: ReadonlyMap<string, readonly string[]>,
+  backend: BackendDescription | undefined,
+  problems: string[],
+): void {
+  const known = [...COMMON_KEYS, ...backend?.keys ?? []];
+  for (const [name, values] of given) {
+    const key = known.find((each) => each.name === name);
+    if (key === undefined) {
+      if (backend) problems.push(unknownKey(name, known, backend));
+      continue;
+    }
+    if (values.length > 1 && !key.repeatable) {
+      problems.push(
+        `${name} is given ${values.length} times, once is the most`,
+      );
+    }
+    for (const value of values) {
+      const expected = key.expected?.(value);
+      if (expected === undefined) continue;
+      problems.push(`${name} ${quoted(value)}: expected ${expected}`);
+    }
+  }
+  for (const { name, required } of known) {
+    if (required && !given.has(name)) problems.push(`${name} is missing`);
+  }
+  if (!given.has("name") && !given.has("uuid")) {
+    problems.push("name is missing (or uuid)");
+  }
+}
+
+function unknownKey(
+  name: string,
+  known: readonly BackendKey[],
+  backend: BackendDescription,
+): string {
+  const other = BACKENDS.find(({ keys }) =>
+    keys.some((key) => key.name === name)
+  );
+  return other
+    ? `key ${name} belongs to the backend ${other.name}, not to ${backend.name}`
+    : `key ${printable(name)} is unknown${
+      didYouMean(name, known.map((key) => key.name))
+    }`;
+}
+
+function checkLater(key: string, problems: string[]): void {
+  if (LATER.keys.includes(key)) problems.push(`key ${key} is ${NOT_YET}`);
+}
