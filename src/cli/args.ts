@@ -62,34 +62,34 @@ export function readArguments(argv: readonly string[]): Arguments {
   return { values, configs, problems };
 }
 
+/** What an unknown option becomes: one that parseArgs does not know either, and takes the next word along as a value. */
+const UNKNOWN = "--?";
+
 /**
  * A word in a form that parseArgs reads as it is meant. parseArgs does not know that a short option's value may follow
- * at once (`-mdestroy`), nor that a flag takes none (`--version=1`), and it reads `--no-bind=x` as `--bind=x`.
- * Nothing is left of a wrong option that brings its own value.
+ * at once (`-mdestroy`), nor that a flag takes none (`--version=1`); it knows short options with two dashes, and reads
+ * `--no-bind=x` as `--bind=x`. Nothing is left of a wrong option that brings its own value.
  */
 function spellOut(word: string, problems: string[]): string[] {
   const [, dashes, name, rest] = /^(--?)(.[^=]*)(.*)$/s.exec(word) ?? [];
   if (name === undefined) return [word];
   const long = table.find((option) => option.name === name);
-  if (dashes === "--") {
-    if (long?.value !== undefined || long && rest === "") return [word];
-    problems.push(
-      long ? `option --${name} takes no value` : unknownOption(`--${name}`),
-    );
-    return rest === "" ? [word] : [];
+  // A long name after one dash is a mistake, which as a short option would pass for -d with the value "elay".
+  const isLong = dashes === "--" || long !== undefined;
+  const option = isLong
+    ? dashes === "--" ? long : undefined
+    : table.find(({ short }) => short === name[0]);
+  const value = isLong ? rest : word.slice(2);
+  if (option === undefined) {
+    problems.push(unknownOption(dashes + name));
+    return value === "" ? [UNKNOWN] : [];
   }
-  if (long) { // read as short options it would be a value of -d or the like
-    problems.push(unknownOption(`-${name}`));
-    return [`-${word}`];
+  if (value === "") return [word];
+  if (option.value === undefined) {
+    problems.push(`option --${name} takes no value`);
+    return [];
   }
-  const short = table.find((option) => option.short === word[1]);
-  if (short === undefined) {
-    problems.push(unknownOption(`-${name}`));
-    return word.length === 2 ? [word] : [];
-  }
-  return word.length === 2
-    ? [word]
-    : [`--${short.name}=${word.slice(2).replace(/^=/, "")}`];
+  return [`--${option.name}=${value.replace(/^=/, "")}`];
 }
 
 function unknownOption(word: string): string {
