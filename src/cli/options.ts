@@ -24,7 +24,7 @@ export interface Option {
   name: string;
   /** The short name, one letter. */
   short?: string;
-  /** What the value is called; an option without one is a flag. */
+  /** What the value is called; a flag has neither this nor `read`. */
   value?: string;
   /** Makes the value of the text. */
   read?: Reader<unknown>;

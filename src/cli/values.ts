@@ -18,7 +18,7 @@ export class ValueError extends Error {
 export type Reader<T> = (text: string) => T;
 
 /** Seconds in RFC 2181 section 8's largest TTL, 2^31 - 1. */
-export const MAX_TTL = 2 ** 31 - 1;
+const MAX_TTL = 2 ** 31 - 1;
 /** Whole seconds in the longest timer of the runtime, 2^31 - 1 milliseconds: longer ones would fire at once. */
 const MAX_SECONDS = Math.floor((2 ** 31 - 1) / 1000);
 
