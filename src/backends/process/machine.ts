@@ -100,7 +100,10 @@ export class ProcessMachine implements Machine {
   }
 
   state(): Promise<MachineState> {
-    return Promise.resolve(this.#run?.group.state() ?? "off");
+    if (this.#run === undefined) return Promise.resolve("off");
+    // An end shows once it is told, with its reason.
+    const paused = this.#run.group.state() === "paused";
+    return Promise.resolve(paused ? "paused" : "running");
   }
 
   async start(): Promise<StartAction> {

@@ -74,16 +74,17 @@ export class Watchdog {
         `the watchdog of the processes: ${(error as Error).message}`,
       );
     }
-    const ended = child.status.then(() => {
+    const input = child.stdin.getWriter();
+    const ended = child.status.then(async () => {
       this.#shell = undefined;
-      if (!this.#closed) return this.#reopen(Date.now() - startedAt);
+      if (this.#closed) return;
+      await input.close().catch(() => {}); // a broken pipe by now, but still open
+      await this.#reopen(Date.now() - startedAt);
     });
-    this.#shell = { input: child.stdin.getWriter(), ended };
-    // The first write to a pipe waits for the event loop, those after it go out at once: be past it.
-    await this.#tell("");
-    await Promise.all(
-      [...this.#groups].map((group) => this.#tell(`+ ${group}`)),
-    );
+    this.#shell = { input, ended };
+    // The first write to a pipe waits for the event loop, those after it go out at once: an empty message to be past it.
+    const messages = ["", ...[...this.#groups].map((group) => `+ ${group}`)];
+    await Promise.all(messages.map((message) => this.#tell(message)));
   }
 
   /** Once this resolves, the group is killed when the daemon ends. */
