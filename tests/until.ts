@@ -11,13 +11,14 @@ const PATIENCE_MS = 20_000;
 export async function until<T>(
   what: string,
   check: () => T | Promise<T>,
+  patienceMs = PATIENCE_MS,
 ): Promise<Exclude<T, undefined | false>> {
-  for (const end = Date.now() + PATIENCE_MS; Date.now() < end;) {
+  for (const end = Date.now() + patienceMs; Date.now() < end;) {
     const value = await check();
     if (value !== undefined && value !== false) {
       return value as Exclude<T, undefined | false>;
     }
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  throw new Error(`waited ${PATIENCE_MS / 1000} s in vain: ${what}`);
+  throw new Error(`waited ${patienceMs / 1000} s in vain: ${what}`);
 }

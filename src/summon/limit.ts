@@ -1,0 +1,52 @@
+/**
+ * A bound on how many calls run at once. Calls into a backend may hold a thread each for as long as they take (of a
+ * pool of 32 in Deno's FFI, which file I/O needs too), so they are not made without bound.
+ *
+ * @module
+ */
+
+/** Lets at most `max` calls run at once; the others wait for their turn, first come, first served. */
+export class Limit {
+  #running = 0;
+  readonly #queue: (() => void)[] = [];
+
+  constructor(readonly max: number) {}
+
+  /** Whether a call would have to wait. */
+  get full(): boolean {
+    return this.#running >= this.max;
+  }
+
+  /**
+   * Makes `call` when its turn has come and settles as it does. When `signal` aborts before that, the call is not made
+   * and this rejects with the signal's reason; afterwards the signal changes nothing.
+   */
+  async run<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    signal.throwIfAborted();
+    if (this.full) await this.#turn(signal);
+    else this.#running++;
+    try {
+      signal.throwIfAborted();
+      return await call();
+    } finally {
+      const next = this.#queue.shift();
+      if (next) next(); // which takes over our place
+      else this.#running--;
+    }
+  }
+
+  #turn(signal: AbortSignal): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const leave = () => {
+      this.#queue.splice(this.#queue.indexOf(enter), 1);
+      reject(signal.reason);
+    };
+    const enter = () => {
+      signal.removeEventListener("abort", leave);
+      resolve();
+    };
+    this.#queue.push(enter);
+    signal.addEventListener("abort", leave, { once: true });
+    return promise;
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * When a machine that runs is ready to be used: waits for what a unikernel's {@linkcode Readiness} names. That the
+ * machine may die meanwhile is not seen here; whoever learns of it aborts the wait.
+ *
+ * @module
+ */
+import type { Readiness, Unikernel } from "./unikernel.ts";
+import { messageOf } from "./text.ts";
+
+/**
+ * Resolves when the key, relative to `/local/domain/DOMID/`, is in xenstore. Rejects when xenstore cannot be asked, and
+ * with the signal's reason when that aborts.
+ */
+export type WaitForXenstoreKey = (
+  domid: number,
+  key: string,
+  signal: AbortSignal,
+) => Promise<void>;
+
+/** Milliseconds between two attempts to connect, none of which has been refused. */
+const TCP_INTERVAL = 100;
+/** Milliseconds after a refusal: the machine is up and its server will listen any moment. */
+const TCP_REFUSED_INTERVAL = 10;
+/** How many attempts are open at once, which makes each 2 s old at most: more than any round trip to a guest. */
+const TCP_ATTEMPTS = 20;
+/** Milliseconds until xenstore is asked again after it could not be asked. */
+const XENSTORE_INTERVAL = 1000;
+
+/** Resolves after `ms` milliseconds; rejects with the signal's reason when that aborts. */
+function delay(ms: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const abort = () => {
+    clearTimeout(timer);
+    reject(signal.reason);
+  };
+  const timer = setTimeout(() => {
+    signal.removeEventListener("abort", abort);
+    resolve();
+  }, ms);
+  signal.addEventListener("abort", abort, { once: true });
+  return promise;
+}
+
+/**
+ * Resolves when `port` of the IP address `hostname` accepts a TCP connection, which is closed at once. `onTrouble` is
+ * told why an attempt failed. Rejects only with the signal's reason when that aborts.
+ *
+ * A SYN that reached nobody is sent again after 1 s, 3 s, ... only (RFC 6298, section 2), so each attempt is soon
+ * followed by a fresh one while the older ones stay open, in case only the reply is slow.
+ */
+export async function waitForTcp(
+  hostname: string,
+  port: number,
+  signal: AbortSignal,
+  onTrouble: (message: string) => void,
+): Promise<void> {
+  signal.throwIfAborted();
+  const { promise: connected, resolve, reject } = Promise.withResolvers<void>();
+  const attempts = new Set<AbortController>(); // the oldest first
+  let timer: ReturnType<typeof setTimeout>;
+
+  async function connect(): Promise<void> {
+    const attempt = new AbortController();
+    attempts.add(attempt);
+    try {
+      (await Deno.connect({ hostname, port, signal: attempt.signal })).close();
+      resolve();
+    } catch (error) {
+      if (attempt.signal.aborted) return;
+      onTrouble(messageOf(error));
+      if (error instanceof Deno.errors.ConnectionRefused) {
+        clearTimeout(timer);
+        timer = setTimeout(next, TCP_REFUSED_INTERVAL);
+      }
+    } finally {
+      attempts.delete(attempt);
+    }
+  }
+  function next(): void {
+    const [oldest] = attempts;
+    if (attempts.size >= TCP_ATTEMPTS) {
+      attempts.delete(oldest);
+      oldest.abort();
+    }
+    connect();
+    timer = setTimeout(next, TCP_INTERVAL);
+  }
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  next();
+  try {
+    await connected;
+  } finally {
+    signal.removeEventListener("abort", abort);
+    clearTimeout(timer!);
+    for (const attempt of attempts) attempt.abort();
+  }
+}
+
+/** What is waited for, as the log says it, e.g. `"TCP port 80"`; nothing where the machine is ready at once. */
+export function describeReadiness(readiness: Readiness): string | undefined {
+  const { waitForTcp, waitForKey, responseDelay } = readiness;
+  const parts = [];
+  if (waitForTcp !== undefined) parts.push(`TCP port ${waitForTcp}`);
+  if (waitForKey !== undefined) parts.push(`xenstore key ${waitForKey}`);
+  if (responseDelay > 0) parts.push(`${responseDelay} s`);
+  return parts.length > 0 ? parts.join(" and ") : undefined;
+}
+
+/** What a wait needs of its surroundings. */
+export interface ReadinessContext {
+  /** The machine's domain id; only asked where a xenstore key is waited for. */
+  domainId(): Promise<number | undefined>;
+  readonly waitForXenstoreKey: WaitForXenstoreKey;
+  /** Told each time `waitTimeout` is over; `missing` says what has not come yet and, where known, why. */
+  onTimeout(missing: string): void;
+}
+
+/** The wait for one machine, which runs already, to become ready. */
+export class ReadinessWait {
+  readonly #unikernel: Unikernel;
+  readonly #context: ReadinessContext;
+  /** What has not come yet, each with the last trouble of the one who waits for it. */
+  readonly #missing = new Map<string, string>();
+  /** Aborted when nothing is waited for any more though it has not come. */
+  readonly #giveUp = new AbortController();
+  #timer?: ReturnType<typeof setTimeout>;
+
+  constructor(unikernel: Unikernel, context: ReadinessContext) {
+    this.#unikernel = unikernel;
+    this.#context = context;
+  }
+
+  /**
+   * Resolves when the machine is ready, or when `waitTimeout` is over and `waitRequired` is not set. Where it is set,
+   * this waits on for as long as it takes. Rejects only with the signal's reason when that aborts.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const { addresses: [address], readiness } = this.#unikernel;
+    const { waitForTcp: port, waitForKey: key, responseDelay } = readiness;
+    const either = AbortSignal.any([signal, this.#giveUp.signal]);
+    const waits: Promise<void>[] = [];
+    if (port !== undefined) {
+      waits.push(
+        this.#wait(
+          `no TCP connection to ${address} port ${port}`,
+          (onTrouble) => waitForTcp(address, port, either, onTrouble),
+        ),
+      );
+    }
+    if (key !== undefined) {
+      waits.push(
+        this.#wait(
+          `no ${key} in xenstore`,
+          (onTrouble) => this.#waitForKey(key, either, onTrouble),
+        ),
+      );
+    }
+    this.extend();
+    try {
+      await Promise.all(waits);
+    } catch (error) {
+      if (this.#giveUp.signal.aborted) return;
+      throw error;
+    } finally {
+      clearTimeout(this.#timer);
+    }
+    if (responseDelay > 0) await delay(responseDelay * 1000, signal);
+  }
+
+  /** Gives somebody who begins to wait now `waitTimeout` to do so, if that of the others is over already. */
+  extend(): void {
+    if (this.#timer !== undefined || this.#missing.size === 0) return;
+    const { waitTimeout, waitRequired } = this.#unikernel.readiness;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#context.onTimeout(
+        [...this.#missing].map(([what, why]) => why ? `${what} (${why})` : what)
+          .join(" and "),
+      );
+      if (!waitRequired) this.#giveUp.abort();
+    }, waitTimeout * 1000);
+  }
+
+  async #wait(
+    what: string,
+    wait: (onTrouble: (message: string) => void) => Promise<void>,
+  ): Promise<void> {
+    this.#missing.set(what, "");
+    await wait((message) => this.#missing.set(what, message));
+    this.#missing.delete(what);
+  }
+
+  async #waitForKey(
+    key: string,
+    signal: AbortSignal,
+    onTrouble: (message: string) => void,
+  ): Promise<void> {
+    for (;;) {
+      try {
+        const domid = await this.#context.domainId();
+        if (domid === undefined) throw new Error("it has no domain id");
+        return await this.#context.waitForXenstoreKey(domid, key, signal);
+      } catch (error) {
+        onTrouble(messageOf(error));
+        await delay(XENSTORE_INTERVAL, signal);
+      }
+    }
+  }
+}

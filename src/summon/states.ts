@@ -1,0 +1,43 @@
+/**
+ * The states of a unikernel at run time, and what leads from one to another.
+ *
+ * | from                           | when                                              | to                       |
+ * |--------------------------------|---------------------------------------------------|--------------------------|
+ * | off, paused, suspended         | summoned                                          | starting                 |
+ * | failed                         | summoned, and the back-off is over                | starting                 |
+ * | off, paused, suspended, failed | seen running: somebody else started it            | starting, wait only      |
+ * | off, paused, suspended         | seen in another of these states                   | that state               |
+ * | starting                       | it is ready, or the wait is over and not required | ready                    |
+ * | starting                       | the start failed, or it is seen off               | failed                   |
+ * | starting, ready                | seen paused or suspended                          | that state               |
+ * | ready                          | seen off                                          | off                      |
+ * | starting, ready                | idle, or told to stop                             | stopping                 |
+ * | paused, suspended, failed      | told to stop by destroy                           | stopping                 |
+ * | stopping                       | stopped                                           | off, paused or suspended |
+ * | stopping                       | it could not be stopped: whatever it is in        | ready, starting, off ... |
+ *
+ * When the daemon starts, a machine that runs is ready: it may be in use already.
+ *
+ * Calls that change the machine's state never overlap. A summons that comes while the machine stops starts it when that
+ * is over; a stop that comes while the machine starts waits for the backend's call, not for readiness. Where a required
+ * readiness does not come in time, those who wait are refused, but the machine stays `starting` and the wait goes on,
+ * until it is ready or was idle for long enough to be stopped.
+ *
+ * @module
+ */
+
+export type SummonState =
+  | "off"
+  | "starting"
+  | "ready"
+  | "stopping"
+  | "suspended"
+  | "paused"
+  | "failed";
+
+/** A change of state and what brought it about, in words. */
+export interface Transition {
+  from: SummonState;
+  to: SummonState;
+  cause: string;
+}

@@ -1,0 +1,83 @@
+/**
+ * How a running machine is stopped in each mode, and what happens when a shutdown takes too long.
+ *
+ * @module
+ */
+import type { Machine, MachineState } from "../backends/backend.ts";
+import type { Limit } from "./limit.ts";
+import { seconds, type UnikernelLog } from "./text.ts";
+import type { StopMode } from "./unikernel.ts";
+import type { MachineWatch } from "./watch.ts";
+
+/** What a stop needs of its surroundings. */
+export interface StopContext {
+  /** Bounds the calls into the backend. */
+  readonly limit: Limit;
+  /** Held by the caller for the time of {@linkcode MachineStop.run}; let go of while a guest shuts itself down. */
+  readonly watch: MachineWatch;
+  /** Milliseconds that a shutdown may take. */
+  readonly gracePeriod: number;
+  readonly log: UnikernelLog;
+}
+
+/** One stop of one machine. */
+export class MachineStop {
+  readonly #machine: Machine;
+  readonly #mode: StopMode;
+  readonly #context: StopContext;
+  #onOff?: () => void;
+
+  constructor(machine: Machine, mode: StopMode, context: StopContext) {
+    this.#machine = machine;
+    this.#mode = mode;
+    this.#context = context;
+  }
+
+  /**
+   * Stops the machine and resolves with the state this left it in. A machine that does not run is left as it is, unless
+   * the mode is destroy. Rejects with what the backend says, or with the signal's reason when that aborts between calls.
+   */
+  async run(signal: AbortSignal): Promise<Exclude<MachineState, "running">> {
+    const machine = this.#machine;
+    const { limit, gracePeriod, log } = this.#context;
+    const found = await machine.state(); // a start that was interrupted may have left it in any
+    if (found !== "running" && (found === "off" || this.#mode !== "destroy")) {
+      return found;
+    }
+    if (this.#mode === "suspend") {
+      return await limit.run(() => machine.suspend(), signal);
+    }
+    if (this.#mode === "shutdown") {
+      await limit.run(() => machine.shutdown(), signal);
+      if (await this.#offWithin(gracePeriod, signal)) return "off";
+      log(
+        "warn",
+        `did not shut down within ${seconds(gracePeriod)}, destroying it`,
+      );
+    }
+    await limit.run(() => machine.destroy(), signal);
+    return "off";
+  }
+
+  /** Ends the grace period of a shutdown: the machine was seen off. */
+  seenOff(): void {
+    this.#onOff?.();
+  }
+
+  async #offWithin(ms: number, signal: AbortSignal): Promise<boolean> {
+    const { watch } = this.#context;
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    const timer = setTimeout(resolve, ms, false);
+    this.#onOff = () => resolve(true);
+    watch.release();
+    try {
+      return await promise;
+    } finally {
+      watch.hold();
+      clearTimeout(timer);
+      signal.removeEventListener("abort", abort);
+    }
+  }
+}

@@ -1,0 +1,400 @@
+/**
+ * One unikernel at run time: the state machine of states.ts, between the names that are asked for and the machine that
+ * answers for them. It knows nothing of DNS messages, nor how a backend does its work.
+ *
+ * @module
+ */
+import type { Machine, MachineState } from "../backends/backend.ts";
+import { Backoff } from "./backoff.ts";
+import { Expiry, type NameUsage } from "./expiry.ts";
+import type { Limit } from "./limit.ts";
+import { Operations } from "./operations.ts";
+import {
+  describeReadiness,
+  ReadinessWait,
+  type WaitForXenstoreKey,
+} from "./readiness.ts";
+import { MachineStop } from "./stop.ts";
+import type { SummonState, Transition } from "./states.ts";
+import { messageOf, seconds, type UnikernelLog, unikernelLog } from "./text.ts";
+import type { StopMode, Unikernel } from "./unikernel.ts";
+import { MachineWatch } from "./watch.ts";
+
+/** What all unikernels of a {@linkcode Summoner} share. */
+export interface SummonContext {
+  /** A monotonic clock in milliseconds. */
+  now(): number;
+  /** Bounds the calls that start machines, and those that stop them. */
+  readonly starts: Limit;
+  readonly stops: Limit;
+  readonly waitForXenstoreKey: WaitForXenstoreKey;
+  onTransition?(unikernel: Unikernel, transition: Transition): void;
+}
+
+/** The summons in flight: everybody who asks meanwhile waits for the same promise. */
+interface Summons extends PromiseWithResolvers<void> {
+  cause: string;
+  since: number;
+}
+
+const STOPPING: Record<StopMode, string> = {
+  destroy: "destroying",
+  shutdown: "shutting down",
+  suspend: "suspending",
+};
+
+const CLOSED = "Jitsu is shutting down";
+
+/** Marks a promise as looked after: whoever was to wait for it may be gone when it rejects. */
+function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}
+
+/** A unikernel that starts when it is summoned and stops when nobody asks for it any more. */
+export class SummonedUnikernel {
+  /** Whether it can be used now. Read for every query, hence a plain field. */
+  ready = false;
+  /** What DNS notes for each of its names; it writes to the values directly. */
+  readonly usage: ReadonlyMap<string, NameUsage>;
+  /** How often the machine was started, unpaused or resumed. */
+  starts = 0;
+  /** How often that failed, or did not make it ready in time where that is required. */
+  failures = 0;
+  /** Milliseconds that the last start took until it was ready, its turn to start included. */
+  lastTimeToReady?: number;
+
+  readonly unikernel: Unikernel;
+  readonly #log: UnikernelLog;
+  readonly #machine: Machine;
+  readonly #context: SummonContext;
+  readonly #watch: MachineWatch;
+  readonly #expiry: Expiry;
+  readonly #backoff: Backoff;
+  readonly #operations: Operations;
+  #state: SummonState = "off";
+  #since: number;
+  #waiting?: Summons;
+  /** Why it is `failed`. */
+  #failure = "";
+  #readiness?: ReadinessWait;
+  #stop?: MachineStop;
+  #stopped = Promise.resolve();
+  #closed = false;
+
+  constructor(unikernel: Unikernel, machine: Machine, context: SummonContext) {
+    this.unikernel = unikernel;
+    this.#log = unikernelLog(unikernel.name);
+    this.#machine = machine;
+    this.#context = context;
+    this.#since = context.now();
+    this.#backoff = new Backoff(context.now);
+    this.#operations = new Operations((error) =>
+      this.#log("error", messageOf(error))
+    );
+    this.usage = new Map(unikernel.dns.map((name) => [
+      name,
+      { requests: 0, lastRequest: -Infinity },
+    ]));
+    this.#expiry = new Expiry(
+      this.usage,
+      2 * unikernel.ttl * 1000,
+      context.now,
+      (idle) => {
+        if (this.#waiting) return; // which starts the idle clock again in the end
+        this.stop(`idle for ${Math.round(idle / 1000)} s`);
+      },
+    );
+    this.#watch = new MachineWatch(
+      machine,
+      this.#log,
+      (state, reason) => this.#observe(state, reason),
+    );
+  }
+
+  get state(): SummonState {
+    return this.#state;
+  }
+  /** When it came into this state, by the summoner's clock. */
+  get since(): number {
+    return this.#since;
+  }
+
+  /**
+   * Takes over the machine as it is. One that runs counts as ready, for whoever uses it already.
+   * Rejects with BackendError when its state cannot be read.
+   */
+  async adopt(): Promise<void> {
+    this.#watch.hold();
+    try {
+      const state = await this.#machine.state();
+      if (this.#closed || state === "off") return;
+      if (state === "running") this.#enterReady("found running");
+      else this.#enter(state, `found ${state}`);
+      this.#log("info", `found ${state}`);
+    } finally {
+      this.#watch.release();
+    }
+  }
+
+  /** Reads the machine's state and goes by it, in case an event was lost. Never rejects. */
+  reconcile(): Promise<void> {
+    return this.#watch.check();
+  }
+
+  /**
+   * Makes it ready. Resolves when it is; rejects with an error whose message can be shown to whoever asks. `cause` is
+   * for the log, e.g. `"A www.example.org from 127.0.0.1#5353"`.
+   */
+  summon(cause: string): Promise<void> {
+    if (this.ready) return Promise.resolve();
+    if (this.#closed) return this.#refuse(CLOSED);
+    if (this.#waiting) {
+      this.#log("debug", `summoned by ${cause} too`, { cause });
+      return this.#waiting.promise;
+    }
+    const left = this.#backoff.left();
+    if (this.#state === "failed" && left > 0) {
+      return this.#refuse(
+        `${this.#failure}; next try in ${Math.ceil(left / 1000)} s`,
+      );
+    }
+    const since = this.#context.now();
+    const waiting = { ...Promise.withResolvers<void>(), cause, since };
+    this.#waiting = waiting;
+    this.#log("info", `summoned by ${cause}`, { cause });
+    if (this.#state === "starting") this.#readiness?.extend();
+    else if (this.#state !== "stopping") this.#start(cause);
+    return handled(waiting.promise);
+  }
+
+  /**
+   * Stops it; whoever waits for it is refused. Resolves when it is stopped and rejects when it could not be; both need
+   * no handler. What does not run is left as it is, unless `mode` is destroy. A stop in flight is joined.
+   */
+  stop(
+    reason: string,
+    mode: StopMode = this.unikernel.mode,
+  ): Promise<void> {
+    this.#settle(`${this.unikernel.name} was stopped: ${reason}`);
+    const from = this.#state;
+    if (from === "stopping") return this.#stopped;
+    const running = from === "ready" || from === "starting";
+    if (this.#closed || from === "off" || !running && mode !== "destroy") {
+      return Promise.resolve();
+    }
+    this.#log("info", `${reason}, ${STOPPING[mode]}`, { reason, mode });
+    this.#enter("stopping", reason);
+    this.#watch.hold();
+    const stop = this.#stop = new MachineStop(this.#machine, mode, {
+      limit: this.#context.stops,
+      watch: this.#watch,
+      gracePeriod: this.#machine.gracePeriod ??
+        this.unikernel.shutdownTimeout * 1000,
+      log: this.#log,
+    });
+    return this.#stopped = this.#operations.run(async (signal) => {
+      try {
+        await this.#bringDown(stop, from, reason, signal);
+      } finally {
+        this.#watch.release();
+        if (this.#waiting && !this.ready && this.#state !== "starting") {
+          this.#start(this.#waiting.cause);
+        }
+      }
+    });
+  }
+
+  /** Lets go of the machine as it is. Whoever waits is refused, calls that are in flight end unheard. */
+  close(): void {
+    this.#closed = true;
+    this.#watch.close();
+    this.#expiry.stop();
+    this.#operations.abort(new Error(CLOSED));
+    this.#settle(CLOSED);
+  }
+
+  /** What the machine's state really is, read while none of our own calls was changing it. */
+  #observe(seen: MachineState, reason: string): void {
+    switch (this.#state) {
+      case "starting":
+      case "ready":
+        if (seen === "running") return;
+        this.#operations.abort();
+        if (this.#state === "starting" && seen === "off") {
+          this.#fail(`it went off before it was ready (${reason})`);
+          return;
+        }
+        this.#log("info", `${seen} (${reason})`, { reason });
+        this.#enter(seen, reason);
+        this.#settle(`${this.unikernel.name} was ${seen} while it started`);
+        return;
+      case "stopping":
+        if (seen === "off") this.#stop?.seenOff();
+        return;
+      default:
+        if (seen === "running") this.#awaitOther(reason);
+        else if (this.#state !== "failed" && this.#state !== seen) {
+          this.#log("info", `${seen} (${reason})`, { reason });
+          this.#enter(seen, reason);
+        }
+    }
+  }
+
+  #start(cause: string): void {
+    this.#enter("starting", cause);
+    this.#watch.hold();
+    this.#operations.run((signal) => this.#bringUp(cause, signal));
+  }
+
+  /** Somebody else started the machine. */
+  #awaitOther(reason: string): void {
+    this.#log("info", `running (${reason})${this.#waitingFor()}`, { reason });
+    this.#enter("starting", reason);
+    this.#operations.run((signal) => this.#becomeReady(reason, signal));
+  }
+
+  async #bringUp(cause: string, signal: AbortSignal): Promise<void> {
+    const { starts, now } = this.#context;
+    const since = this.#since;
+    try {
+      if (starts.full) {
+        this.#log("info", `waiting, ${starts.max} are being started`);
+      }
+      await starts.run(async () => {
+        this.starts++;
+        const began = now();
+        const action = await this.#machine.start();
+        const ms = now() - began;
+        this.#log("info", `${action} in ${seconds(ms)}${this.#waitingFor()}`, {
+          ms,
+        });
+      }, signal);
+      if (signal.aborted) return;
+    } catch (error) {
+      const message = messageOf(error);
+      if (!signal.aborted) this.#fail(message);
+      else if (error !== signal.reason) {
+        this.#log("error", `could not be started: ${message}`);
+      }
+      return;
+    } finally {
+      this.#watch.release();
+    }
+    await this.#becomeReady(cause, signal);
+    if (this.ready) this.lastTimeToReady = this.#since - since;
+  }
+
+  async #becomeReady(cause: string, signal: AbortSignal): Promise<void> {
+    this.#readiness = new ReadinessWait(this.unikernel, {
+      domainId: () => this.#machine.domainId(),
+      waitForXenstoreKey: this.#context.waitForXenstoreKey,
+      onTimeout: (missing) => this.#late(missing),
+    });
+    try {
+      await this.#readiness.run(signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      this.#readiness = undefined;
+    }
+    if (signal.aborted) return;
+    const ms = this.#context.now() - (this.#waiting?.since ?? this.#since);
+    const began = this.#waiting ? "the query" : "it was started";
+    this.#log("info", `ready ${seconds(ms)} after ${began}`, { ms });
+    this.#enterReady(cause);
+  }
+
+  /** The readiness did not come in time. */
+  #late(missing: string): void {
+    const { name, readiness: { waitTimeout, waitRequired } } = this.unikernel;
+    const what = `did not become ready within ${waitTimeout} s: ${missing}`;
+    if (!waitRequired) {
+      this.#log("warn", `${what}; taking it for ready`);
+      return;
+    }
+    this.failures++;
+    this.#log("warn", `${what}; waiting on`);
+    this.#settle(`${name} ${what}`);
+    this.#expiry.restart();
+  }
+
+  #fail(reason: string): void {
+    this.failures++;
+    this.#failure = `${this.unikernel.name} could not be started: ${reason}`;
+    const ms = this.#backoff.failed();
+    this.#log(
+      "error",
+      `could not be started: ${reason}; next try in ${ms / 1000} s or later`,
+      { reason, ms },
+    );
+    this.#enter("failed", reason);
+    this.#settle(this.#failure);
+  }
+
+  async #bringDown(
+    stop: MachineStop,
+    from: SummonState,
+    reason: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    try {
+      const left = await stop.run(signal);
+      signal.throwIfAborted();
+      const ms = this.#context.now() - this.#since;
+      this.#log("info", `${left} after ${seconds(ms)}`, { ms });
+      this.#enter(left, reason);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      await this.#remain(from, "it could not be stopped");
+      throw new Error(`could not be stopped: ${messageOf(error)}`);
+    }
+  }
+
+  /** Goes on with the machine as it is after a stop that failed. */
+  async #remain(from: SummonState, cause: string): Promise<void> {
+    // Where even that cannot be read, it is taken to run as before; see reconcile.
+    const state = await this.#machine.state().catch(() => "running" as const);
+    if (this.#closed) return;
+    if (state !== "running") this.#enter(state, cause);
+    else if (from === "ready") this.#enterReady(cause);
+    else this.#awaitOther(cause);
+  }
+
+  #enterReady(cause: string): void {
+    this.#backoff.succeeded();
+    this.#enter("ready", cause);
+    this.#expiry.restart();
+    this.#settle();
+  }
+
+  #enter(to: SummonState, cause: string): void {
+    const from = this.#state;
+    this.#state = to;
+    this.#since = this.#context.now();
+    this.ready = to === "ready";
+    this.#expiry.stop();
+    try {
+      this.#context.onTransition?.(this.unikernel, { from, to, cause });
+    } catch (error) {
+      this.#log("error", `noting ${from} -> ${to}: ${messageOf(error)}`);
+    }
+  }
+
+  /** Resolves the summons in flight, or rejects it with `error`. */
+  #settle(error?: string): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (error === undefined) waiting?.resolve();
+    else waiting?.reject(new Error(error));
+  }
+
+  #refuse(message: string): Promise<void> {
+    return handled(Promise.reject(new Error(message)));
+  }
+
+  #waitingFor(): string {
+    const what = describeReadiness(this.unikernel.readiness);
+    return what === undefined ? "" : `, waiting for ${what}`;
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * A machine that does what a test scripts: the state machine's own tests need every order of calls and events, which no
+ * real machine gives on demand.
+ *
+ * @module
+ */
+import {
+  BackendError,
+  type Machine,
+  type MachineState,
+  type StartAction,
+  type StateListener,
+} from "../../src/backends/backend.ts";
+
+/** Milliseconds until something happens. */
+type Delay = number;
+export type Call = "start" | "destroy" | "shutdown" | "suspend";
+
+const STARTED: Record<MachineState, StartAction> = {
+  off: "started",
+  paused: "unpaused",
+  suspended: "resumed",
+  running: "found running",
+};
+
+export class FakeMachine implements Machine {
+  readonly id: string;
+  gracePeriod?: number;
+  onStateChange?: StateListener;
+
+  /** The state it is really in. */
+  current: MachineState = "off";
+  /** Changes with each boot. */
+  domid = 0;
+  /** Every call that was made to change its state. */
+  readonly calls: Call[] = [];
+  /** How long each call takes. */
+  readonly takes: Partial<Record<Call | "state", Delay>> = {};
+  /** The errors that the next calls fail with. */
+  readonly fails: Partial<Record<Call | "state", string[]>> = {};
+  /** When the events of our own calls come: before the call returns, 5 ms after it, or not at all. */
+  echo: "before" | "after" | "lost" = "before";
+  /** What suspend leaves it in. */
+  suspendsTo: "paused" | "suspended" = "suspended";
+  /** How long the guest takes to shut down; a deaf one never does. */
+  shutsDownIn: Delay | "never" = 0;
+  /** Calls in flight, and the most that ever were. */
+  changing = 0;
+  mostChanging = 0;
+  /** Reads of the state in flight. */
+  reading = 0;
+
+  constructor(readonly name = "www") {
+    this.id = name;
+  }
+
+  /** Somebody else changes the state; `seen` is whether there is an event of it. */
+  become(state: MachineState, reason = "by an admin", seen = true): void {
+    if (this.current === "off" && state !== "off") this.domid++;
+    this.current = state;
+    if (seen) this.onStateChange?.(state, reason);
+  }
+
+  async state(): Promise<MachineState> {
+    this.reading++;
+    try {
+      await this.#pass("state");
+      return this.current;
+    } finally {
+      this.reading--;
+    }
+  }
+  start(): Promise<StartAction> {
+    return this.#change("start", () => {
+      const action = STARTED[this.current];
+      if (action !== "found running") this.#ours("running", action);
+      return action;
+    });
+  }
+  destroy(): Promise<void> {
+    return this.#change("destroy", () => {
+      if (this.current !== "off") this.#ours("off", "destroyed");
+    });
+  }
+  shutdown(): Promise<void> {
+    return this.#change("shutdown", () => {
+      if (this.shutsDownIn === "never") return;
+      if (this.shutsDownIn === 0) this.become("off", "shut down");
+      else setTimeout(() => this.become("off", "shut down"), this.shutsDownIn);
+    });
+  }
+  suspend(): Promise<"paused" | "suspended"> {
+    return this.#change("suspend", () => {
+      if (this.current !== "running") throw new BackendError("not running");
+      this.#ours(this.suspendsTo, "suspended");
+      return this.suspendsTo;
+    });
+  }
+  macAddresses(): Promise<string[]> {
+    return Promise.resolve([]);
+  }
+  domainId(): Promise<number | undefined> {
+    return Promise.resolve(this.current === "off" ? undefined : this.domid);
+  }
+
+  async #change<T>(call: Call, effect: () => T): Promise<T> {
+    this.calls.push(call);
+    this.changing++;
+    this.mostChanging = Math.max(this.mostChanging, this.changing);
+    try {
+      await this.#pass(call);
+      return effect();
+    } finally {
+      this.changing--;
+    }
+  }
+  async #pass(call: Call | "state"): Promise<void> {
+    const ms = this.takes[call];
+    if (ms) await new Promise((resolve) => setTimeout(resolve, ms));
+    const error = this.fails[call]?.shift();
+    if (error !== undefined) throw new BackendError(error);
+  }
+  #ours(state: MachineState, reason: string): void {
+    this.become(state, reason, this.echo === "before");
+    if (this.echo === "after") {
+      setTimeout(() => this.onStateChange?.(state, reason), 5);
+    }
+  }
+}

@@ -1,0 +1,229 @@
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertLessOrEqual,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { ReadinessWait, waitForTcp } from "../../src/summon/readiness.ts";
+import { unikernel } from "./set_up.ts";
+
+const never = new AbortController().signal;
+const listen = (port = 0, hostname = "127.0.0.1") =>
+  Deno.listen({ hostname, port, tcpBacklog: 1 });
+const portOf = (listener: Deno.Listener) =>
+  (listener.addr as Deno.NetAddr).port;
+/** A port that nobody listens on. */
+function freePort(): number {
+  const listener = listen();
+  listener.close();
+  return portOf(listener);
+}
+/** Fills a listener's queue: the kernel drops each further SYN, as if it reached nobody. */
+async function fill(port: number): Promise<Deno.Conn[]> {
+  const connections = [];
+  for (;;) {
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), 300);
+    try {
+      const signal = late.signal;
+      connections.push(await Deno.connect({ port, signal }));
+    } catch {
+      return connections;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+/** Counts the attempts to connect while it is in use. */
+class Attempts {
+  made = 0;
+  open = 0;
+  mostOpen = 0;
+  readonly #connect = Deno.connect;
+  constructor() {
+    Deno.connect = (async (options: Deno.ConnectOptions) => {
+      this.made++;
+      this.mostOpen = Math.max(this.mostOpen, ++this.open);
+      try {
+        return await this.#connect(options);
+      } finally {
+        this.open--;
+      }
+    }) as typeof Deno.connect;
+  }
+  /** Resolves when `made`, `open` are as wanted. */
+  async until(wanted: (attempts: this) => boolean): Promise<void> {
+    while (!wanted(this)) await new Promise((done) => setTimeout(done, 10));
+  }
+  [Symbol.dispose](): void {
+    Deno.connect = this.#connect;
+  }
+}
+/** A wait that must not time out nor ask for xenstore. */
+const context = {
+  domainId: () => Promise.reject(new Error("nobody needs it")),
+  waitForXenstoreKey: () => Promise.reject(new Error("nobody needs it")),
+  onTimeout: (missing: string) => {
+    throw new Error(missing);
+  },
+};
+
+for (const hostname of ["127.0.0.1", "::1"]) {
+  Deno.test(`a port of ${hostname} that listens already is connected to`, async () => {
+    using listener = listen(0, hostname);
+    await waitForTcp(hostname, portOf(listener), never, () => {});
+    (await listener.accept()).close();
+  });
+}
+
+Deno.test("a port that listens late is connected to, and the refusals are told", async () => {
+  const port = freePort();
+  const troubles: string[] = [];
+  let listener: Deno.Listener | undefined;
+  await waitForTcp("127.0.0.1", port, never, (message) => {
+    troubles.push(message);
+    if (troubles.length === 3) listener = listen(port);
+  });
+  listener!.close();
+  assertGreater(troubles.length, 2);
+  assertMatch(troubles[0], /refused/i);
+});
+
+Deno.test("while SYNs get lost, fresh attempts follow, a bounded number at once, and all end with the first success", async () => {
+  using listener = listen();
+  const port = portOf(listener);
+  const queued = await fill(port);
+  using attempts = new Attempts();
+  const connected = waitForTcp("127.0.0.1", port, never, () => {});
+  await attempts.until(({ made }) => made === 30);
+  for (const each of queued) {
+    (await listener.accept()).close();
+    each.close();
+  }
+  await connected;
+  await attempts.until(({ open }) => open === 0);
+  assertGreater(attempts.mostOpen, 1);
+  assertLessOrEqual(attempts.mostOpen, 21); // one that is being aborted may still be there
+});
+
+Deno.test("an abort ends the wait for a port at once and leaves nothing open", async () => {
+  using listener = listen();
+  const port = portOf(listener);
+  const queued = await fill(port);
+  using attempts = new Attempts();
+  const died = new AbortController();
+  const waiting = waitForTcp("127.0.0.1", port, died.signal, () => {});
+  await attempts.until(({ open }) => open === 3);
+  died.abort(new Error("went off"));
+  await assertRejects(() => waiting, Error, "went off");
+  await attempts.until(({ open }) => open === 0);
+  for (const each of queued) each.close();
+});
+
+Deno.test("a wait whose signal has aborted already connects to nobody", async () => {
+  using listener = listen();
+  const gone = AbortSignal.abort(new Error("went off"));
+  await assertRejects(
+    () => waitForTcp("127.0.0.1", portOf(listener), gone, () => {}),
+    Error,
+    "went off",
+  );
+});
+
+Deno.test("a unikernel is ready when the first of its addresses accepts connections", async () => {
+  using listener = listen();
+  const readiness = { waitForTcp: portOf(listener), waitTimeout: 60 };
+  const addresses = ["127.0.0.1", "192.0.2.1"];
+  await new ReadinessWait(unikernel({ addresses, readiness }), context)
+    .run(never);
+  (await listener.accept()).close();
+});
+
+Deno.test("a port that is late counts as ready after the timeout, with what is missing and why", async () => {
+  const port = freePort();
+  const readiness = { waitForTcp: port, waitTimeout: 0.2, responseDelay: 1e6 };
+  let told = "";
+  await new ReadinessWait(unikernel({ readiness }), {
+    ...context,
+    onTimeout: (missing) => told = missing,
+  }).run(never);
+  assertStringIncludes(
+    told,
+    `no TCP connection to 127.0.0.1 port ${port} (Connection refused`,
+  );
+});
+
+Deno.test("a port that is required is waited for beyond the timeout", async () => {
+  const port = freePort();
+  const readiness = {
+    waitForTcp: port,
+    waitTimeout: 0.1,
+    waitRequired: true,
+  };
+  let listener: Deno.Listener | undefined;
+  let told = 0;
+  const wait: ReadinessWait = new ReadinessWait(unikernel({ readiness }), {
+    ...context,
+    onTimeout: () => {
+      if (++told === 2) listener = listen(port);
+      else wait.extend();
+    },
+  });
+  await wait.run(never);
+  assertEquals(told, 2);
+  listener!.close();
+});
+
+Deno.test("a port and a key must both come, and only what is missing is named", async () => {
+  using listener = listen();
+  const key = Promise.withResolvers<void>();
+  const asked: unknown[] = [];
+  const missing = Promise.withResolvers<string>();
+  const readiness = {
+    waitForTcp: portOf(listener),
+    waitForKey: "data/ready",
+    waitTimeout: 0.3,
+    waitRequired: true,
+  };
+  let ready = false;
+  const running = new ReadinessWait(unikernel({ readiness }), {
+    domainId: () => Promise.resolve(7),
+    waitForXenstoreKey: (domid, name) => {
+      asked.push(domid, name);
+      return key.promise;
+    },
+    onTimeout: missing.resolve,
+  }).run(never).then(() => ready = true);
+  (await listener.accept()).close();
+  assertEquals(await missing.promise, "no data/ready in xenstore");
+  assert(!ready);
+  key.resolve();
+  await running;
+  assertEquals(asked, [7, "data/ready"]);
+});
+
+Deno.test("a machine without a domain id is named as the reason why its key cannot be waited for", async () => {
+  const missing = Promise.withResolvers<string>();
+  const readiness = { waitForKey: "data/ready", waitTimeout: 0.1 };
+  await new ReadinessWait(unikernel({ readiness }), {
+    ...context,
+    domainId: () => Promise.resolve(undefined),
+    onTimeout: missing.resolve,
+  }).run(never);
+  assertEquals(
+    await missing.promise,
+    "no data/ready in xenstore (it has no domain id)",
+  );
+});
+
+Deno.test("an abort ends the response delay at once", async () => {
+  const died = new AbortController();
+  const readiness = { responseDelay: 1e6 };
+  const running = new ReadinessWait(unikernel({ readiness }), context)
+    .run(died.signal);
+  died.abort(new Error("went off"));
+  await assertRejects(() => running, Error, "went off");
+});

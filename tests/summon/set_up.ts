@@ -1,0 +1,140 @@
+/**
+ * What the tests of the summoner share: a unikernel, a stage on fake time, the log as a list of lines.
+ *
+ * @module
+ */
+import { BaseHandler, setup } from "@std/log";
+import { FakeTime } from "@std/testing/time";
+import type { MachineState } from "../../src/backends/backend.ts";
+import type { SummonedUnikernel } from "../../src/summon/summons.ts";
+import { Summoner, type SummonerOptions } from "../../src/summon/summoner.ts";
+import type { Readiness, Unikernel } from "../../src/summon/unikernel.ts";
+import { FakeMachine } from "./fake_machine.ts";
+
+export function unikernel(
+  { readiness, ...rest }: Partial<Omit<Unikernel, "readiness">> & {
+    readiness?: Partial<Readiness>;
+  } = {},
+): Unikernel {
+  const name = rest.name ?? "www";
+  return {
+    name,
+    dns: [`${name}.example.org`],
+    addresses: ["127.0.0.1"],
+    ttl: 60,
+    mode: "destroy",
+    shutdownTimeout: 30,
+    readiness: {
+      responseDelay: 0,
+      waitTimeout: 5,
+      waitRequired: false,
+      ...readiness,
+    },
+    useSynjitsu: false,
+    machine: { name, keys: new Map() },
+    ...rest,
+  };
+}
+
+/** Collects the log from now on: the lines as `LEVEL message`. */
+export function collectLog(): string[] {
+  const lines: string[] = [];
+  class Collector extends BaseHandler {
+    log(line: string): void {
+      lines.push(line);
+    }
+  }
+  const formatter = (record: { levelName: string; msg: string }) =>
+    `${record.levelName} ${record.msg}`;
+  setup({
+    handlers: { collector: new Collector("DEBUG", { formatter }) },
+    loggers: { summon: { level: "DEBUG", handlers: ["collector"] } },
+  });
+  return lines;
+}
+
+/** A xenstore in which each guest writes its key when told to. */
+export class FakeXenstore {
+  readonly #written = new Set<number>();
+  readonly #waiting = new Map<number, (() => void)[]>();
+
+  write(domid: number): void {
+    this.#written.add(domid);
+    for (const resolve of this.#waiting.get(domid) ?? []) resolve();
+    this.#waiting.delete(domid);
+  }
+  has(domid: number): boolean {
+    return this.#written.has(domid);
+  }
+  wait(domid: number, _key: string, signal: AbortSignal): Promise<void> {
+    if (this.has(domid)) return Promise.resolve();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#waiting.set(domid, [...this.#waiting.get(domid) ?? [], resolve]);
+    signal.addEventListener("abort", () => reject(signal.reason));
+    return promise;
+  }
+}
+
+/** A summoner with machines on fake time. */
+export class Stage {
+  readonly time = new FakeTime(0);
+  readonly log = collectLog();
+  readonly xenstore = new FakeXenstore();
+  /** Each change of state as `name: from -> to (cause)`. */
+  readonly transitions: string[] = [];
+  readonly summoner: Summoner;
+
+  constructor(options: SummonerOptions = {}) {
+    this.summoner = new Summoner({
+      now: Date.now,
+      waitForXenstoreKey: (domid, key, signal) =>
+        this.xenstore.wait(domid, key, signal),
+      onTransition: ({ name }, { from, to, cause }) =>
+        this.transitions.push(`${name}: ${from} -> ${to} (${cause})`),
+      ...options,
+    });
+  }
+  /** Adds a unikernel whose machine is `machine`. */
+  add(
+    overrides: Parameters<typeof unikernel>[0] = {},
+    machine = new FakeMachine(overrides.name),
+  ): Promise<SummonedUnikernel> {
+    return this.summoner.add(unikernel(overrides), machine);
+  }
+  /** Adds a unikernel called www, whose machine is in `state`. */
+  async www(
+    overrides: Parameters<typeof unikernel>[0] = {},
+    state: MachineState = "off",
+  ): Promise<{ machine: FakeMachine; www: SummonedUnikernel }> {
+    const machine = new FakeMachine();
+    machine.become(state);
+    return { machine, www: await this.add(overrides, machine) };
+  }
+  /** Lets `ms` milliseconds go by, with everything that happens meanwhile in its order. */
+  async elapse(ms: number): Promise<void> {
+    let over = false;
+    setTimeout(() => over = true, ms);
+    while (!over) await this.time.nextAsync();
+    await this.time.runMicrotasks();
+  }
+  [Symbol.dispose](): void {
+    this.summoner.close();
+    this.time.restore();
+  }
+}
+
+/** What became of a promise so far. */
+export class Outcome {
+  state: "pending" | "resolved" | "rejected" = "pending";
+  message?: string;
+
+  constructor(promise: Promise<void>) {
+    promise.then(
+      () => this.state = "resolved",
+      (error) => {
+        this.state = "rejected";
+        this.message = error.message;
+      },
+    );
+  }
+}
