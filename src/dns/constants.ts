@@ -17,6 +17,7 @@ export const Type = {
   MG: 8,
   MR: 9,
   PTR: 12,
+  HINFO: 13,
   MINFO: 14,
   MX: 15,
   TXT: 16,

@@ -9,38 +9,22 @@
  */
 import { log } from "../log.ts";
 import {
-  Class,
-  ExtendedError,
-  Flag,
-  HEADER_SIZE,
-  MAX_MESSAGE,
-  Rcode,
-  Type,
-  typeName,
-} from "./constants.ts";
-import { formatName } from "./name.ts";
-import { QueryReader, Verdict } from "./query.ts";
-import {
-  type Ede,
-  type ResponseParts,
-  udpLimit,
-  writeResponse,
-} from "./response.ts";
-import type { Answer, Host, LocalName, Zone } from "./zone.ts";
-
-/** Who sent a query. It may be good only until the next one is answered: what is kept must be copied. */
-export interface Peer {
-  /** IPv4 or IPv6 address in text form. */
-  readonly hostname: string;
-  readonly port: number;
-}
-
-/** What a query came by, and its response goes by. */
-export interface Transport {
-  readonly name: "udp" | "tcp";
-  /** Sends a response that could not be given at once. */
-  send(response: Uint8Array, peer: Peer): void;
-}
+  type Answer,
+  answerOf,
+  characterString,
+  NONE,
+  questionPointer,
+  record,
+} from "./answer.ts";
+import { Class, ExtendedError, Flag, Rcode, Type } from "./constants.ts";
+import { Admission, type Guard, isLoopback } from "./guard.ts";
+import { Inquiry } from "./inquiry.ts";
+import type { Peer } from "./peer.ts";
+import { type QueryReader, Verdict } from "./query.ts";
+import { type Ede, writeResponse } from "./response.ts";
+import { specialAnswer } from "./special_names.ts";
+import type { Transport } from "./transport.ts";
+import type { Host, LocalName, Zone } from "./zone.ts";
 
 /** Asks somebody else. */
 export interface Forwarder {
@@ -48,28 +32,30 @@ export interface Forwarder {
    * The response to a query, for the client that asked it: at most `limit` octets. Rejects with an Error whose message
    * says in words for the client why there is none.
    *
-   * @param packet the query; `query` has read it, and reads others later
+   * @param packet the query, which `query` has read
+   * @param options EDNS options of our own for the response's OPT record
    */
   forward(
     packet: Uint8Array,
     query: QueryReader,
     limit: number,
+    options: Uint8Array | undefined,
   ): Promise<Uint8Array>;
 }
 
-const NONE: Answer = { count: 0, octets: new Uint8Array(0) };
+/** The most responses that may be still to come, in all and for one client that is not on this host. */
+const MAX_WAITING = 5000, MAX_WAITING_PER_CLIENT = 500;
+
+/** Returned by {@linkcode Responder.respond} when the response comes later. */
+export const LATER = -1;
 
 /**
  * What ANY is answered with (RFC 8482 section 4.2): a synthesized HINFO record with CPU "RFC8482" and no OS, so that
  * nobody is summoned and nothing amplified.
  */
 function minimalAny(ttl: number): Answer {
-  const rdata = [7, ...new TextEncoder().encode("RFC8482"), 0];
-  const octets = new Uint8Array(12 + rdata.length);
-  octets.set([0xc0, 12, 0, 13, 0, Class.IN]);
-  new DataView(octets.buffer).setUint32(6, ttl);
-  octets.set([0, rdata.length, ...rdata], 10);
-  return { count: 1, octets };
+  const rdata = [...characterString("RFC8482"), ...characterString("")];
+  return answerOf([record(questionPointer(), Type.HINFO, ttl, rdata)]);
 }
 
 /** Types that ask about a server or for a transfer, never for a name's data (RFC 5936, RFC 8945). */
@@ -84,21 +70,30 @@ const RCODE_OF = {
 /** Answers queries. */
 export class Responder {
   readonly #zone: Zone;
+  readonly #guard: Guard;
   readonly #forwarder: Forwarder | undefined;
   readonly #now: () => number;
-  readonly #reader = new QueryReader();
-  /** Flags of every response that is not ours to vouch for: RA where there is somebody to ask. */
+  readonly #inquiry = new Inquiry();
+  /** Flags of every response: RA where there is somebody to ask. */
   readonly #flags: number;
-  /** Those who wait, by what makes a repeated query the same (see {@linkcode Responder.#defer}). */
+  /** The responses still to come, by what makes a repeated query the same (see {@linkcode Responder.#defer}). */
   readonly #waiting = new Set<string>();
+  /** How many of them each client waits for. */
+  readonly #clients = new Map<string, number>();
   #idle: (() => void)[] = [];
 
   /**
    * @param forwarder who is asked about names that are not ours; without one they are REFUSED
    * @param now milliseconds, monotonic; what {@linkcode NameUsage} is written in
    */
-  constructor(zone: Zone, forwarder: Forwarder | undefined, now: () => number) {
+  constructor(
+    zone: Zone,
+    guard: Guard,
+    forwarder: Forwarder | undefined,
+    now: () => number,
+  ) {
     this.#zone = zone;
+    this.#guard = guard;
     this.#forwarder = forwarder;
     this.#now = now;
     this.#flags = forwarder === undefined ? 0 : Flag.RA;
@@ -117,8 +112,8 @@ export class Responder {
   }
 
   /**
-   * Answers `packet` into `out` and returns the response's length. 0 means no response: there never is one, or it
-   * comes later by `transport.send`.
+   * Answers `packet` into `out` and returns the response's length; {@linkcode LATER} when it comes by
+   * `transport.send`, 0 when there is none.
    */
   respond(
     packet: Uint8Array,
@@ -126,61 +121,72 @@ export class Responder {
     transport: Transport,
     peer: Peer,
   ): number {
-    const query = this.#reader;
+    const inquiry = this.#inquiry, query = inquiry.query;
     const verdict = query.read(packet);
+    if (verdict === Verdict.DROP) return 0;
+    inquiry.packet = packet;
+    inquiry.transport = transport;
+    inquiry.peer = peer;
+    const admission = this.#guard.admit(inquiry);
+    if (admission !== Admission.ANSWER) {
+      return this.#turnAway(inquiry, out, admission);
+    }
     if (verdict !== Verdict.ANSWER) {
-      return verdict === Verdict.DROP
-        ? 0
-        : this.#refuse(packet, query, out, transport, RCODE_OF[verdict]);
+      return this.#refuse(inquiry, out, RCODE_OF[verdict]);
     }
     if (query.class !== Class.IN) {
-      return this.#refuse(packet, query, out, transport, Rcode.REFUSED);
+      return this.#refuse(inquiry, out, Rcode.REFUSED);
     }
     const local = this.#zone.find(packet, query.hash);
-    if (
-      local !== undefined && (local.hosts.length > 0 || query.type === Type.SOA)
-    ) {
-      return this.#answer(local, packet, out, transport, peer);
+    if (local !== undefined && (local.isOurs || query.type === Type.SOA)) {
+      return this.#answer(local, inquiry, out);
     }
-    if (isMeta(query.type)) {
-      return this.#refuse(packet, query, out, transport, Rcode.REFUSED);
+    if (isMeta(query.type)) return this.#refuse(inquiry, out, Rcode.REFUSED);
+    return this.#special(inquiry, out) || this.#forward(inquiry, out);
+  }
+
+  /** A client that may not ask, or has asked too much. */
+  #turnAway(inquiry: Inquiry, out: Uint8Array, admission: Admission): number {
+    switch (admission) {
+      case Admission.REFUSE:
+        return this.#refuse(inquiry, out, Rcode.REFUSED, {
+          code: ExtendedError.PROHIBITED,
+          text: "this server answers its own networks only",
+        });
+      case Admission.BADCOOKIE:
+        return this.#refuse(inquiry, out, Rcode.BADCOOKIE);
+      case Admission.TRUNCATE:
+        return this.#write(inquiry, out, Flag.TC, Rcode.NOERROR, NONE, NONE);
+      default:
+        return 0;
     }
-    return this.#forward(packet, out, transport, peer);
   }
 
   /** A name of ours. */
-  #answer(
-    local: LocalName,
-    packet: Uint8Array,
-    out: Uint8Array,
-    transport: Transport,
-    peer: Peer,
-  ): number {
-    const query = this.#reader;
+  #answer(local: LocalName, inquiry: Inquiry, out: Uint8Array): number {
+    const { query } = inquiry;
     let answer = NONE;
     switch (query.type) {
       case Type.A:
       case Type.AAAA:
         answer = query.type === Type.A ? local.a : local.aaaa;
         if (!this.#touch(local)) {
-          if (answer.count > 0) {
-            return this.#summon(local, packet, transport, peer);
+          if (!this.#mayStart(local, inquiry)) {
+            return this.#tooManyStarts(inquiry, out);
           }
-          this.#summonAside(
-            local.hosts,
-            causeOf(packet, query, transport, peer),
-          );
+          if (answer.count > 0) return this.#summon(local, inquiry, out);
+          this.#summonAside(local.hosts, inquiry);
         }
         break;
       case Type.HTTPS:
       case Type.SVCB:
         // Asked beside A and AAAA by a visitor who is on the way (RFC 9460 section 3).
-        if (!this.#touch(local)) {
-          this.#summonAside(
-            local.hosts,
-            causeOf(packet, query, transport, peer),
-          );
+        if (!this.#touch(local) && this.#mayStart(local, inquiry)) {
+          this.#summonAside(local.hosts, inquiry);
         }
+        break;
+      case Type.PTR:
+        answer = local.ptr;
         break;
       case Type.SOA:
         if (local.isApex) answer = local.soa;
@@ -190,15 +196,11 @@ export class Responder {
         break;
       default:
         if (isMeta(query.type)) {
-          return this.#refuse(packet, query, out, transport, Rcode.REFUSED);
+          return this.#refuse(inquiry, out, Rcode.REFUSED);
         }
     }
-    return this.#write(packet, query, out, transport, {
-      flags: this.#flags | Flag.AA,
-      rcode: Rcode.NOERROR,
-      answer,
-      authority: answer.count > 0 ? NONE : local.soa,
-    });
+    const authority = answer.count > 0 ? NONE : local.soa;
+    return this.#write(inquiry, out, Flag.AA, Rcode.NOERROR, answer, authority);
   }
 
   /** Notes the request with every host of the name; returns whether all are ready. */
@@ -214,8 +216,21 @@ export class Responder {
     return ready;
   }
 
+  /** Whether the client may have the name's hosts started; to join those who wait already it needs no leave. */
+  #mayStart(local: LocalName, inquiry: Inquiry): boolean {
+    return local.summoning > 0 || this.#guard.mayStart(inquiry);
+  }
+
+  #tooManyStarts(inquiry: Inquiry, out: Uint8Array): number {
+    return this.#refuse(inquiry, out, Rcode.REFUSED, {
+      code: ExtendedError.PROHIBITED,
+      text: "too many machines started for this client; ask again later",
+    });
+  }
+
   /** Summons hosts whose being ready the answer does not wait for. */
-  #summonAside(hosts: readonly Host[], cause: string): void {
+  #summonAside(hosts: readonly Host[], inquiry: Inquiry): void {
+    const cause = String(inquiry);
     for (const { summonable } of hosts) {
       // Why it failed is in the log, and told to the client that asks for an address.
       if (!summonable.ready) summonable.summon(cause).catch(() => {});
@@ -223,71 +238,77 @@ export class Responder {
   }
 
   /** Summons the hosts of a name and answers with the addresses of those that came. */
-  #summon(
-    local: LocalName,
-    packet: Uint8Array,
-    transport: Transport,
-    peer: Peer,
-  ): 0 {
-    const type = this.#reader.type as typeof Type.A | typeof Type.AAAA;
-    const cause = causeOf(packet, this.#reader, transport, peer);
+  #summon(local: LocalName, inquiry: Inquiry, out: Uint8Array): number {
+    const type = inquiry.query.type as typeof Type.A | typeof Type.AAAA;
     const hasAnswer = (host: Host) => local.addressesOf([host], type).count > 0;
     const hosts = local.hosts.filter(hasAnswer);
-    this.#summonAside(local.hosts.filter((host) => !hasAnswer(host)), cause);
-    return this.#defer(packet, transport, peer, async (query, copy, out) => {
+    this.#summonAside(local.hosts.filter((host) => !hasAnswer(host)), inquiry);
+    return this.#defer(inquiry, out, async (kept, out) => {
+      const cause = String(kept);
+      local.summoning++;
       const outcomes = await Promise.allSettled(
-        hosts.map((host) =>
-          host.summonable.ready ? undefined : host.summonable.summon(cause)
+        hosts.map(({ summonable }) =>
+          summonable.ready ? undefined : summonable.summon(cause)
         ),
       );
+      local.summoning--;
       const came = hosts.filter((_, i) => outcomes[i].status === "fulfilled");
-      query.read(copy);
       if (came.length === 0) {
         const reasons = outcomes.map((outcome) =>
           outcome.status === "rejected" ? textOf(outcome.reason) : ""
         );
-        return this.#fail(copy, query, out, transport, reasons.join("; "));
+        return this.#fail(kept, out, reasons.join("; "));
       }
-      return this.#write(copy, query, out, transport, {
-        flags: this.#flags | Flag.AA,
-        rcode: Rcode.NOERROR,
-        answer: local.addressesOf(came, type),
-        authority: NONE,
-      });
+      return this.#write(
+        kept,
+        out,
+        Flag.AA,
+        Rcode.NOERROR,
+        local.addressesOf(came, type),
+        NONE,
+      );
     });
   }
 
+  /** A name that nobody else is to be asked about; 0 for any other. */
+  #special(inquiry: Inquiry, out: Uint8Array): number {
+    const { packet, query } = inquiry;
+    const special = specialAnswer(packet, query.questionEnd, query.type);
+    if (special === undefined) return 0;
+    const rcode = special.exists ? Rcode.NOERROR : Rcode.NXDOMAIN;
+    return this.#write(
+      inquiry,
+      out,
+      Flag.AA,
+      rcode,
+      special.answer,
+      special.authority,
+    );
+  }
+
   /** A name that is not ours. */
-  #forward(
-    packet: Uint8Array,
-    out: Uint8Array,
-    transport: Transport,
-    peer: Peer,
-  ): number {
-    const query = this.#reader, forwarder = this.#forwarder;
+  #forward(inquiry: Inquiry, out: Uint8Array): number {
+    const forwarder = this.#forwarder;
     if (forwarder === undefined) {
-      return this.#refuse(packet, query, out, transport, Rcode.REFUSED, {
+      return this.#refuse(inquiry, out, Rcode.REFUSED, {
         code: ExtendedError.PROHIBITED,
         text: "not a name of this server, and forwarding is off",
       });
     }
-    if ((query.flags & Flag.RD) === 0) {
-      return this.#refuse(packet, query, out, transport, Rcode.REFUSED, {
+    if ((inquiry.query.flags & Flag.RD) === 0) {
+      return this.#refuse(inquiry, out, Rcode.REFUSED, {
         code: ExtendedError.NOT_AUTHORITATIVE,
         text: "not a name of this server, and recursion was not desired",
       });
     }
-    return this.#defer(packet, transport, peer, async (query, copy, out) => {
+    return this.#defer(inquiry, out, async (kept, out) => {
       try {
-        const response = await forwarder.forward(
-          copy,
-          query,
-          limitOf(query, transport),
-        );
+        const { packet, query, limit, options } = kept;
+        const response = await forwarder.forward(packet, query, limit, options);
         out.set(response);
         return response.length;
       } catch (error) {
-        return this.#fail(copy, query, out, transport, textOf(error));
+        return this.#fail(kept, out, textOf(error));
       }
     });
   }
@@ -297,106 +318,78 @@ export class Responder {
    * joined to the one under way and answered once.
    */
   #defer(
-    packet: Uint8Array,
-    transport: Transport,
-    peer: Peer,
-    work: (
-      query: QueryReader,
-      copy: Uint8Array,
-      out: Uint8Array,
-    ) => Promise<number>,
-  ): 0 {
-    const copy = packet.slice();
-    const { hostname, port } = peer;
-    const key = `${transport.name} ${hostname} ${port} ${
-      String.fromCharCode(...copy)
+    inquiry: Inquiry,
+    out: Uint8Array,
+    work: (kept: Inquiry, out: Uint8Array) => Promise<number>,
+  ): number {
+    const { transport, peer, packet } = inquiry;
+    const client = peer.hostname;
+    const key = `${transport.name} ${client} ${peer.port} ${
+      String.fromCharCode(...packet)
     }`;
     if (this.#waiting.has(key)) return 0;
+    const waits = this.#clients.get(client) ?? 0;
+    if (
+      this.#waiting.size >= MAX_WAITING ||
+      waits >= MAX_WAITING_PER_CLIENT && !isLoopback(peer.octets)
+    ) {
+      return this.#fail(inquiry, out, "too many queries are waiting already");
+    }
     this.#waiting.add(key);
-    const query = new QueryReader();
-    query.read(copy);
-    const out = new Uint8Array(limitOf(query, transport));
-    work(query, copy, out)
-      .then((length) =>
-        transport.send(out.subarray(0, length), { hostname, port })
-      )
+    this.#clients.set(client, waits + 1);
+    const kept = inquiry.keep();
+    const response = new Uint8Array(kept.limit);
+    work(kept, response)
+      .then((length) => transport.send(response.subarray(0, length), kept.peer))
       .catch((error) =>
         log("dns").error(`a response could not be made: ${textOf(error)}`)
       )
-      .finally(() => {
-        this.#waiting.delete(key);
-        if (this.#waiting.size === 0) {
-          for (const resolve of this.#idle.splice(0)) {
-            resolve();
-          }
-        }
-      });
-    return 0;
+      .finally(() => this.#done(key, client));
+    return LATER;
+  }
+
+  #done(key: string, client: string): void {
+    this.#waiting.delete(key);
+    const left = this.#clients.get(client)! - 1;
+    if (left > 0) this.#clients.set(client, left);
+    else this.#clients.delete(client);
+    if (this.#waiting.size === 0) {
+      for (const resolve of this.#idle.splice(0)) resolve();
+    }
   }
 
   /** SERVFAIL that says why. */
-  #fail(
-    packet: Uint8Array,
-    query: QueryReader,
-    out: Uint8Array,
-    transport: Transport,
-    text: string,
-  ): number {
-    return this.#refuse(packet, query, out, transport, Rcode.SERVFAIL, {
+  #fail(inquiry: Inquiry, out: Uint8Array, text: string): number {
+    return this.#refuse(inquiry, out, Rcode.SERVFAIL, {
       code: ExtendedError.OTHER,
       text,
     });
   }
 
   /** A response without records. */
-  #refuse(
-    packet: Uint8Array,
-    query: QueryReader,
-    out: Uint8Array,
-    transport: Transport,
-    rcode: number,
-    ede?: Ede,
-  ): number {
-    return this.#write(packet, query, out, transport, {
-      flags: this.#flags,
-      rcode,
-      answer: NONE,
-      authority: NONE,
-      ede,
-    });
+  #refuse(inquiry: Inquiry, out: Uint8Array, rcode: number, ede?: Ede): number {
+    return this.#write(inquiry, out, 0, rcode, NONE, NONE, ede);
   }
 
   #write(
-    packet: Uint8Array,
-    query: QueryReader,
+    inquiry: Inquiry,
     out: Uint8Array,
-    transport: Transport,
-    parts: ResponseParts,
+    flags: number,
+    rcode: number,
+    answer: Answer,
+    authority: Answer,
+    ede?: Ede,
   ): number {
-    return writeResponse(packet, query, out, limitOf(query, transport), parts);
+    return writeResponse(inquiry, out, {
+      flags: flags | this.#flags,
+      rcode,
+      answer,
+      authority,
+      ede,
+    });
   }
-}
-
-function limitOf(query: QueryReader, transport: Transport): number {
-  return transport.name === "udp" ? udpLimit(query) : MAX_MESSAGE;
 }
 
 function textOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-/** The query in words, for the log. */
-function causeOf(
-  packet: Uint8Array,
-  query: QueryReader,
-  transport: Transport,
-  peer: Peer,
-): string {
-  const name = formatName(packet.slice(HEADER_SIZE, query.questionEnd - 4));
-  const over = transport.name === "udp"
-    ? ""
-    : ` over ${transport.name.toUpperCase()}`;
-  return `${
-    typeName(query.type)
-  } ${name} from ${peer.hostname}#${peer.port}${over}`;
 }

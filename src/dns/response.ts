@@ -11,10 +11,13 @@ import {
   HEADER_SIZE,
   MAX_UDP_PAYLOAD,
   MAX_UDP_WITHOUT_EDNS,
+  OPCODE_MASK,
+  RCODE_MASK,
   Type,
 } from "./constants.ts";
+import type { Answer } from "./answer.ts";
+import type { Inquiry } from "./inquiry.ts";
 import type { QueryReader } from "./query.ts";
-import type { Answer } from "./zone.ts";
 
 /** Octets of an OPT record without options. */
 export const OPT_SIZE = 11;
@@ -49,21 +52,21 @@ export function udpLimit(query: QueryReader): number {
 }
 
 /**
- * Writes the response to `packet`, which `query` has read, into `out` and returns its length. Records that do not fit
- * in `limit` are left out, and TC is set when they were the answer.
+ * Writes the response to a query into `out` and returns its length. Records that do not fit are left out, and TC is
+ * set when they were the answer.
  */
 export function writeResponse(
-  packet: Uint8Array,
-  query: QueryReader,
+  { packet, query, limit, options: ownOptions }: Inquiry,
   out: Uint8Array,
-  limit: number,
   { flags, rcode, answer, authority, ede }: ResponseParts,
 ): number {
   let at = query.questionEnd;
   for (let i = 0; i < at; i++) out[i] = packet[i];
-  const options = ede !== undefined && query.edns
-    ? extendedError(ede)
-    : undefined;
+  let options = query.edns ? ownOptions : undefined;
+  if (ede !== undefined && query.edns) {
+    const room = limit - at - OPT_SIZE - (options?.length ?? 0);
+    options = Uint8Array.of(...options ?? [], ...extendedError(ede, room));
+  }
   const optSize = query.edns ? OPT_SIZE + (options?.length ?? 0) : 0;
 
   let answers = answer.count, authorities = authority.count;
@@ -83,9 +86,9 @@ export function writeResponse(
   }
   if (query.edns) at = writeOpt(out, at, query, rcode, options);
 
-  const repeated = query.flags & (0x7800 | Flag.RD | Flag.CD);
+  const repeated = query.flags & (OPCODE_MASK | Flag.RD | Flag.CD);
   out[2] = (Flag.QR | repeated | flags) >> 8;
-  out[3] = (repeated | flags) & 0xf0 | rcode & 0x0f;
+  out[3] = (repeated | flags) & 0xf0 | rcode & RCODE_MASK;
   out[4] = 0;
   out[5] = query.questionEnd > HEADER_SIZE ? 1 : 0;
   out[6] = answers >> 8;
@@ -124,19 +127,25 @@ function writeOpt(
   return at;
 }
 
-/** The option's octets (RFC 8914 section 2). */
-export function extendedError({ code, text }: Ede): Uint8Array {
-  const extra = new Uint8Array(MAX_EXTRA_TEXT);
+/** The EXTENDED-ERROR option (RFC 8914 section 2) in at most `room` octets; none where not even its code fits. */
+function extendedError({ code, text }: Ede, room: number): number[] {
+  if (room < 6) return [];
+  const extra = new Uint8Array(Math.min(MAX_EXTRA_TEXT, room - 6));
   // encodeInto never leaves half a character.
   const { written } = new TextEncoder().encodeInto(text, extra);
-  const length = 2 + written;
-  return Uint8Array.from([
-    EdnsOption.EXTENDED_ERROR >> 8,
+  return [
+    0,
     EdnsOption.EXTENDED_ERROR,
-    length >> 8,
-    length,
+    0,
+    2 + written,
     code >> 8,
-    code,
+    code & 0xff,
     ...extra.subarray(0, written),
-  ]);
+  ];
+}
+
+/** The NSID option (RFC 5001 section 2.3); the identifier has at most 64 octets. */
+export function nsidOption(identifier: string): Uint8Array {
+  const octets = new TextEncoder().encode(identifier);
+  return Uint8Array.of(0, EdnsOption.NSID, 0, octets.length, ...octets);
 }

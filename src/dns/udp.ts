@@ -9,7 +9,9 @@
 import { log } from "../log.ts";
 import { MAX_MESSAGE, MAX_UDP_PAYLOAD } from "./constants.ts";
 import { BATCH, UdpBatch } from "./udp_batch.ts";
-import type { Peer, Responder, Transport } from "./responder.ts";
+import { KnownPeer, type Peer } from "./peer.ts";
+import type { Responder } from "./responder.ts";
+import type { Transport } from "./transport.ts";
 
 /** How many batches follow one packet at the most, so that everything else gets its turn under any load. */
 const MAX_BATCHES = 4;
@@ -52,7 +54,7 @@ export class UdpServer implements Transport {
     while (!this.#closed) {
       try {
         const [packet, peer] = await this.#socket.receive(buffer);
-        this.#handle(packet, peer as Deno.NetAddr);
+        this.#handle(packet, new KnownPeer(peer as Deno.NetAddr));
         this.#takeWaiting();
       } catch (error) {
         if (this.#closed) return;
@@ -74,7 +76,7 @@ export class UdpServer implements Transport {
     const buffer = this.#free.pop();
     if (buffer === undefined) return; // the kernel takes no more: the client will ask again
     const length = this.#respond(packet, buffer, peer);
-    if (length === 0) this.#free.push(buffer);
+    if (length <= 0) this.#free.push(buffer);
     else this.#send(buffer.subarray(0, length), peer, buffer);
   }
 

@@ -13,6 +13,7 @@
 import { type Library, openLibrary } from "../ffi/library.ts";
 import { MAX_UDP_PAYLOAD } from "./constants.ts";
 import { formatAddress } from "./address.ts";
+import { type Peer, unmapped } from "./peer.ts";
 
 /** The most packets taken at a time. */
 export const BATCH = 64;
@@ -71,7 +72,7 @@ export type Handler = (
 ) => number;
 
 /** Who sent a packet of a batch: read from the packet's slot when asked, and only good until the next packet. */
-export class BatchPeer {
+export class BatchPeer implements Peer {
   readonly #sockaddrs: Uint8Array;
   at = 0;
 
@@ -84,6 +85,14 @@ export class BatchPeer {
     const isV4 = this.#sockaddrs[this.at] === AF_INET;
     const start = this.at + (isV4 ? 4 : 8);
     return formatAddress(
+      this.#sockaddrs.subarray(start, start + (isV4 ? 4 : 16)),
+    );
+  }
+
+  get octets(): Uint8Array {
+    const isV4 = this.#sockaddrs[this.at] === AF_INET;
+    const start = this.at + (isV4 ? 4 : 8);
+    return unmapped(
       this.#sockaddrs.subarray(start, start + (isV4 ? 4 : 16)),
     );
   }

@@ -8,8 +8,15 @@
  * @module
  */
 import { parseAddress } from "./address.ts";
-import { Class, HEADER_SIZE, Type } from "./constants.ts";
-import { type Name, parentName, ROOT } from "./name.ts";
+import {
+  type Answer,
+  answerOf,
+  questionPointer,
+  record,
+  soaRecord,
+} from "./answer.ts";
+import { HEADER_SIZE, Type } from "./constants.ts";
+import { type Name, parentName, parseName, ROOT } from "./name.ts";
 import { NameTable } from "./name_table.ts";
 
 /** Someone who can be made ready to be visited. */
@@ -41,35 +48,34 @@ export interface Host {
   usage: NameUsage;
 }
 
-/** Records in wire format, ready to be copied behind a question. */
-export interface Answer {
-  count: number;
-  octets: Uint8Array;
-}
-
-const NONE: Answer = { count: 0, octets: new Uint8Array(0) };
-
-/** SOA timers for secondaries, of which there are none (RFC 1912 section 2.2); in seconds. */
-const REFRESH = 7200, RETRY = 900, EXPIRE = 1209600;
-
 /** A name of the local zone: it has hosts, or it is the apex of a zone, or both. */
 export class LocalName {
   hosts: readonly Host[] = [];
+  /** How many queries wait for hosts of it. */
+  summoning = 0;
   /** Of how many names it is the zone above. */
   children = 0;
   /** Seconds: the least of its hosts', since an RRset has one TTL (RFC 2181 section 5.2). */
   ttl = 0;
   /** Seconds: the least of the names it is the zone above of. */
   childTtl = Infinity;
+  /** The names of an address of ours, where this is the reverse name of one (RFC 1035 section 3.5). */
+  pointers: readonly Name[] = [];
   readonly #firstLabel: number;
   readonly #serial: number;
   #a: Answer | undefined;
   #aaaa: Answer | undefined;
+  #ptr: Answer | undefined;
   #soa: Answer | undefined;
 
   constructor(name: Name, serial: number) {
     this.#firstLabel = name[0];
     this.#serial = serial;
+  }
+
+  /** Whether every question about the name is ours to answer, and not that for its SOA record alone. */
+  get isOurs(): boolean {
+    return this.hosts.length > 0 || this.pointers.length > 0;
   }
 
   /** Whether a SOA record stands at this name itself. */
@@ -83,6 +89,15 @@ export class LocalName {
   }
   get aaaa(): Answer {
     return this.#aaaa ??= this.addressesOf(this.hosts, Type.AAAA);
+  }
+
+  /** The names of the address that this is the reverse name of. */
+  get ptr(): Answer {
+    return this.#ptr ??= answerOf(
+      this.pointers.map((name) =>
+        record(questionPointer(), Type.PTR, this.ttl, [...name])
+      ),
+    );
   }
 
   /** The SOA record of the zone this name is in: an answer at the apex, the authority of a negative one (RFC 2308). */
@@ -103,65 +118,48 @@ export class LocalName {
     const unique = [
       ...new Map(rdatas.map((octets) => [octets.join(), octets])).values(),
     ];
-    if (unique.length === 0) return NONE;
-    return {
-      count: unique.length,
-      octets: Uint8Array.from(
-        unique.flatMap((rdata) =>
-          record(pointer(HEADER_SIZE), type, this.ttl, [...rdata])
-        ),
+    return answerOf(
+      unique.map((rdata) =>
+        record(questionPointer(), type, this.ttl, [...rdata])
       ),
-    };
+    );
   }
 
   /** What was encoded is no longer true. */
   changed(): void {
-    this.#a = this.#aaaa = this.#soa = undefined;
+    this.#a =
+      this.#aaaa =
+      this.#ptr =
+      this.#soa =
+        undefined;
   }
 
   #encodeSoa(): Answer {
     // The apex is the name itself or its parent, which in the question begins behind the first label.
-    const apex = pointer(
-      this.isApex ? HEADER_SIZE : HEADER_SIZE + 1 + this.#firstLabel,
-    );
-    // The last number is how long a negative answer may be cached (RFC 2308 section 4).
-    const ttl = this.isApex ? this.childTtl : this.ttl;
-    const numbers = [this.#serial, REFRESH, RETRY, EXPIRE, ttl].flatMap(u32);
-    const rdata = [...apex, ...label("hostmaster"), ...apex, ...numbers];
-    return {
-      count: 1,
-      octets: Uint8Array.from(record(apex, Type.SOA, ttl, rdata)),
-    };
+    return this.isApex
+      ? answerOf([soaRecord(0, this.#serial, this.childTtl)])
+      : answerOf([soaRecord(1 + this.#firstLabel, this.#serial, this.ttl)]);
   }
-}
-
-const pointer = (target: number) => [0xc0 | target >> 8, target & 0xff];
-const u16 = (value: number) => [value >> 8 & 0xff, value & 0xff];
-const u32 = (value: number) => [...u16(value >>> 16), ...u16(value)];
-const label = (
-  text: string,
-) => [text.length, ...new TextEncoder().encode(text)];
-
-function record(
-  owner: number[],
-  type: number,
-  ttl: number,
-  rdata: number[],
-): number[] {
-  return [
-    ...owner,
-    ...u16(type),
-    ...u16(Class.IN),
-    ...u32(ttl),
-    ...u16(rdata.length),
-    ...rdata,
-  ];
 }
 
 /** The zone above a name: its parent; a name of one label is its own, since the root is not ours to speak for. */
 export function apexOf(name: Name): Name {
   const parent = parentName(name);
   return parent[0] === ROOT[0] ? name : parent;
+}
+
+/** The name below in-addr.arpa or ip6.arpa that stands for an address (RFC 1035 section 3.5, RFC 3596 section 2.5). */
+export function reverseName(address: string): Name {
+  const octets = [...parseAddress(address)!];
+  if (octets.length === 4) {
+    return parseName(`${octets.reverse().join(".")}.in-addr.arpa`);
+  }
+  const nibbles = octets.flatMap((octet) => [octet >> 4, octet & 15]);
+  return parseName(
+    `${
+      nibbles.reverse().map((nibble) => nibble.toString(16)).join(".")
+    }.ip6.arpa`,
+  );
 }
 
 /** All names that are ours. */
@@ -189,6 +187,14 @@ export class Zone {
     apex.childTtl = Math.min(apex.childTtl, host.ttl);
     local.changed();
     apex.changed();
+  }
+
+  /** Makes an address, in text form, known by name: its reverse name answers PTR, and summons nobody. */
+  addPointer(address: string, name: Name, ttl: number): void {
+    const local = this.#entry(reverseName(address));
+    local.pointers = [...local.pointers, name];
+    local.ttl = local.ttl === 0 ? ttl : Math.min(local.ttl, ttl);
+    local.changed();
   }
 
   #entry(name: Name): LocalName {

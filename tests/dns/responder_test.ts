@@ -6,15 +6,30 @@ import {
   type Message,
 } from "../../src/dns/message.ts";
 import { formatName, parseName } from "../../src/dns/name.ts";
-import {
-  type Forwarder,
-  Responder,
-  type Transport,
-} from "../../src/dns/responder.ts";
+import { Access } from "../../src/dns/access.ts";
+import { Cookies } from "../../src/dns/cookies.ts";
+import { Guard, type GuardOptions } from "../../src/dns/guard.ts";
+import { parseNetwork } from "../../src/dns/network.ts";
+import { KnownPeer } from "../../src/dns/peer.ts";
+import { type Forwarder, Responder } from "../../src/dns/responder.ts";
+import { TokenBuckets } from "../../src/dns/token_buckets.ts";
+import type { Transport } from "../../src/dns/transport.ts";
 import { formatAddress } from "../../src/dns/address.ts";
 import { type Host, Zone } from "../../src/dns/zone.ts";
 
 const PEER = { hostname: "192.0.2.9", port: 4242 };
+const NOW = 1000;
+
+/** A guard that lets everybody in; parts override. */
+function guard(parts: Partial<GuardOptions> = {}): Guard {
+  const now = () => NOW;
+  return new Guard({
+    access: new Access([parseNetwork("192.0.2.0/24")!], now, () => []),
+    cookies: new Cookies(() => NOW),
+    starts: new TokenBuckets(1, 100, now),
+    ...parts,
+  });
+}
 
 /** A host that becomes ready, or fails, when the test says so. */
 function host(addresses: string[], ready: boolean, ttl = 60) {
@@ -34,25 +49,35 @@ function host(addresses: string[], ready: boolean, ttl = 60) {
 }
 
 /** A responder, and what it sends later. */
-function setUp(names: [string, Host][], forwarder?: Forwarder) {
+function setUp(
+  names: [string, Host][],
+  forwarder?: Forwarder,
+  parts: Partial<GuardOptions> = {},
+) {
   const zone = new Zone(2026);
   for (const [name, host] of names) zone.add(parseName(name), host);
-  const responder = new Responder(zone, forwarder, () => 1000);
+  const responder = new Responder(zone, guard(parts), forwarder, () => NOW);
   const sent: Message[] = [];
   const out = new Uint8Array(1232);
   const ask = (
     packet: Uint8Array,
     name: "udp" | "tcp" = "udp",
     port = PEER.port,
+    hostname = PEER.hostname,
   ): Message | undefined => {
     const transport: Transport = {
       name,
       send: (response) => sent.push(decodeMessage(response)),
     };
-    const length = responder.respond(packet, out, transport, { ...PEER, port });
-    return length === 0 ? undefined : decodeMessage(out.subarray(0, length));
+    const length = responder.respond(
+      packet,
+      out,
+      transport,
+      new KnownPeer({ hostname, port }),
+    );
+    return length <= 0 ? undefined : decodeMessage(out.subarray(0, length));
   };
-  return { responder, ask, sent };
+  return { responder, ask, sent, zone };
 }
 
 function query(
@@ -249,11 +274,151 @@ Deno.test("an answer that does not fit in the client's UDP size is truncated, an
   const { ask } = setUp([["many.test", host(many, true)]]);
   const cut = ask(query("many.test"))!;
   assertEquals([cut.answers.length, cut.flags & Flag.TC], [0, Flag.TC]);
-  assertEquals(
-    ask(query("many.test", Type.A, { additionals: [OPT] }))!.answers.length,
-    60,
-  );
   assertEquals(ask(query("many.test"), "tcp")!.answers.length, 60);
+});
+
+/** An OPT record with a COOKIE option. */
+const withCookie = (cookie: Uint8Array) => ({
+  additionals: [{
+    ...OPT,
+    rdata: Uint8Array.of(0, EdnsOption.COOKIE, 0, cookie.length, ...cookie),
+  }],
+});
+const CLIENT_COOKIE = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+/** The COOKIE option's data in a response. */
+const cookieOf = ({ additionals: [{ rdata }] }: Message) =>
+  rdata.slice(4, 4 + rdata[3]);
+
+Deno.test("no answer over UDP is larger than its query tenfold, but for a client whose cookie is valid (RFC 7873)", () => {
+  const many = Array.from({ length: 60 }, (_, i) => `192.0.2.${i + 1}`);
+  const { ask } = setUp([["many.test", host(many, true)]]);
+  const first = ask(query("many.test", Type.A, withCookie(CLIENT_COOKIE)))!;
+  assertEquals([first.answers.length, first.flags & Flag.TC], [0, Flag.TC]);
+  const cookie = cookieOf(first);
+  assertEquals([cookie.length, cookie.subarray(0, 8)], [24, CLIENT_COOKIE]);
+  const second = ask(query("many.test", Type.A, withCookie(cookie)))!;
+  assertEquals([second.answers.length, second.flags & Flag.TC], [60, 0]);
+  assertEquals(cookieOf(second), cookie);
+});
+
+Deno.test("a client that may not ask is REFUSED, whatever it asks (RFC 5358)", () => {
+  const www = host(["192.0.2.1"], false);
+  const { ask } = setUp([["www.example.org", www]]);
+  for (const name of ["www.example.org", "example.net"]) {
+    const response = ask(
+      query(name, Type.A, { additionals: [OPT] }),
+      "udp",
+      1,
+      "203.0.113.1",
+    )!;
+    assertEquals(response.rcode, Rcode.REFUSED);
+    assert(edeText(response).includes("its own networks only"));
+  }
+  assertEquals([www.causes.length, www.usage.requests], [0, 0]);
+});
+
+Deno.test("a client over its rate gets every second response, truncated; this host all of them", () => {
+  const responses = new TokenBuckets(1, 2, () => NOW);
+  const { ask } = setUp(
+    [["www.example.org", host(["192.0.2.1"], true)]],
+    undefined,
+    { responses },
+  );
+  const asked = (hostname?: string) =>
+    Array.from(
+      { length: 6 },
+      () => ask(query("www.example.org"), "udp", 1, hostname),
+    )
+      .map((response) =>
+        response === undefined
+          ? "none"
+          : response.flags & Flag.TC
+          ? "TC"
+          : response.answers.length
+      );
+  assertEquals(asked(), [1, 1, "TC", "none", "TC", "none"]);
+  assertEquals(asked("127.0.0.1"), [1, 1, 1, 1, 1, 1]);
+});
+
+Deno.test("a client over its rate that has a client cookie is told to come back with ours (RFC 7873 section 5.2.3)", () => {
+  const responses = new TokenBuckets(1, 1, () => NOW);
+  const { ask } = setUp(
+    [["www.example.org", host(["192.0.2.1"], true)]],
+    undefined,
+    { responses },
+  );
+  ask(query("www.example.org"));
+  const bad = ask(query("www.example.org", Type.A, withCookie(CLIENT_COOKIE)))!;
+  const [opt] = bad.additionals;
+  assertEquals(opt.ttl >>> 24 << 4 | bad.rcode, Rcode.BADCOOKIE);
+  const good = ask(
+    query("www.example.org", Type.A, withCookie(cookieOf(bad))),
+  )!;
+  assertEquals([good.rcode, good.answers.length], [Rcode.NOERROR, 1]);
+});
+
+Deno.test("one client can have only so many machines started; those who wait already are joined all the same", () => {
+  const hosts = Array.from(
+    { length: 5 },
+    (_, i) => host([`192.0.2.${i}`], false),
+  );
+  const names = hosts.map((each, i): [string, Host] => [`vm${i}.test`, each]);
+  const { ask } = setUp(names, undefined, {
+    starts: new TokenBuckets(1, 2, () => NOW),
+  });
+  const rcodes = hosts.map((_, i) => ask(query(`vm${i}.test`, Type.A))?.rcode);
+  assertEquals(rcodes, [
+    undefined,
+    undefined,
+    Rcode.REFUSED,
+    Rcode.REFUSED,
+    Rcode.REFUSED,
+  ]);
+  assertEquals(hosts.map(({ causes }) => causes.length), [1, 1, 0, 0, 0]);
+  assertEquals(ask(query("vm0.test"), "udp", 99)?.rcode, undefined);
+  // Another network has a bucket of its own.
+  assertEquals(ask(query("vm4.test"), "udp", 1, "127.0.0.1")?.rcode, undefined);
+});
+
+Deno.test("the server's identifier is told to those who ask for it (RFC 5001)", () => {
+  const { ask } = setUp(
+    [["www.example.org", host(["192.0.2.1"], true)]],
+    undefined,
+    { nsid: "ns1" },
+  );
+  const asking = {
+    additionals: [{ ...OPT, rdata: Uint8Array.of(0, EdnsOption.NSID, 0, 0) }],
+  };
+  const [opt] = ask(query("www.example.org", Type.A, asking))!.additionals;
+  assertEquals([...opt.rdata], [0, EdnsOption.NSID, 0, 3, 110, 115, 49]);
+  assertEquals(
+    ask(query("www.example.org", Type.A, { additionals: [OPT] }))!
+      .additionals[0].rdata.length,
+    0,
+  );
+});
+
+Deno.test("an address of ours has its name, and asking for it summons nobody", () => {
+  const www = host(["192.0.2.1", "2001:db8::1"], false);
+  const { ask, zone } = setUp([["www.example.org", www]]);
+  for (const address of www.addresses) {
+    zone.addPointer(address, parseName("www.example.org"), 60);
+  }
+  for (
+    const name of [
+      "1.2.0.192.in-addr.arpa",
+      `1.${"0.".repeat(23)}8.b.d.0.1.0.0.2.ip6.arpa`,
+    ]
+  ) {
+    const response = ask(query(name, Type.PTR))!;
+    assertEquals([response.rcode, response.flags & Flag.AA], [
+      Rcode.NOERROR,
+      Flag.AA,
+    ]);
+    assertEquals(formatName(response.answers[0].rdata), "www.example.org.");
+    assertEquals(ask(query(name, Type.TXT))!.authorities.length, 1);
+  }
+  assertEquals(www.causes, []);
 });
 
 Deno.test("what is malformed is FORMERR, an unknown opcode NOTIMP, another class REFUSED", () => {

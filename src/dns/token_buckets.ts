@@ -1,0 +1,59 @@
+/**
+ * A token bucket for each client network, in a table whose size does not depend on how many there are.
+ *
+ * A network is what one party usually has: 24 bits of an IPv4 address, 56 of an IPv6 one. Two networks that fall on
+ * the same place of the table take turns in it, each beginning with a full bucket: that errs towards answering.
+ *
+ * @module
+ */
+
+/** Places in the table; a power of two. */
+const PLACES = 1 << 14;
+
+/** How many octets of an address make its network. */
+function networkOctets(address: Uint8Array): number {
+  return address.length === 4 ? 3 : 7;
+}
+
+/** Token buckets that all have the same rate and size. */
+export class TokenBuckets {
+  readonly #rate: number;
+  readonly #burst: number;
+  readonly #now: () => number;
+  /** Unknown to others, so that nobody can choose who shares a place with whom. */
+  readonly #seed = crypto.getRandomValues(new Int32Array(1))[0];
+  readonly #owners = new Int32Array(PLACES);
+  readonly #tokens = new Float64Array(PLACES);
+  readonly #filledAt = new Float64Array(PLACES).fill(-Infinity);
+
+  /**
+   * @param rate tokens a second
+   * @param burst tokens in a full bucket
+   * @param now milliseconds, monotonic
+   */
+  constructor(rate: number, burst: number, now: () => number) {
+    this.#rate = rate;
+    this.#burst = burst;
+    this.#now = now;
+  }
+
+  /** Takes a token from the bucket of the address's network; false when there is none. */
+  take(address: Uint8Array): boolean {
+    let hash = this.#seed;
+    for (let i = networkOctets(address) - 1; i >= 0; i--) {
+      hash = Math.imul(hash ^ address[i], 0x01000193);
+      hash ^= hash >>> 15;
+    }
+    const place = hash & PLACES - 1;
+    const now = this.#now();
+    let tokens = this.#burst;
+    if (this.#owners[place] === hash) {
+      const gained = (now - this.#filledAt[place]) * this.#rate / 1000;
+      tokens = Math.min(this.#burst, this.#tokens[place] + gained);
+    }
+    this.#owners[place] = hash;
+    this.#filledAt[place] = now;
+    this.#tokens[place] = tokens < 1 ? tokens : tokens - 1;
+    return tokens >= 1;
+  }
+}

@@ -1,0 +1,13 @@
+/**
+ * What queries come by and responses go by.
+ *
+ * @module
+ */
+import type { Peer } from "./peer.ts";
+
+/** UDP, or one TCP connection. */
+export interface Transport {
+  readonly name: "udp" | "tcp";
+  /** Sends a response that could not be given at once. */
+  send(response: Uint8Array, peer: Peer): void;
+}
