@@ -110,21 +110,27 @@ function valueOf(
   problems: string[],
 ): unknown {
   const name = `option --${option.name}`;
-  if (given.length > 1) {
-    problems.push(`${name} is given ${given.length} times, once is the most`);
-  }
   if (given.length > 0 && LATER.options.includes(option.name)) {
     problems.push(`${name} is ${NOT_YET}`);
   }
-  const text = given.at(-1) === "" ? option.bare : given.at(-1);
-  if (given.length > 0 && text === undefined) {
-    problems.push(`${name} needs a value: ${option.value}`);
+  const values = given.flatMap((each) => {
+    const text = each === "" ? option.bare : each;
+    if (text === undefined) {
+      problems.push(`${name} needs a value: ${option.value}`);
+      return [];
+    }
+    try {
+      return [read(text)];
+    } catch (error) {
+      if (!(error instanceof ValueError)) throw error;
+      problems.push(`${name} ${quoted(text)} is not ${error.message}`);
+      return [];
+    }
+  });
+  if (option.repeatable) return values;
+  if (given.length > 1) {
+    problems.push(`${name} is given ${given.length} times, once is the most`);
   }
-  try {
-    if (text !== undefined) return read(text);
-  } catch (error) {
-    if (!(error instanceof ValueError)) throw error;
-    problems.push(`${name} ${quoted(text!)} is not ${error.message}`);
-  }
+  if (values.length > 0) return values.at(-1);
   return option.absent === undefined ? undefined : read(option.absent);
 }

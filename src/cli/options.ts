@@ -10,8 +10,12 @@ import {
   readAddress,
   readBindAddress,
   readChoice,
+  readCount,
   type Reader,
+  readLimit,
   readListenPort,
+  readNetwork,
+  readNsid,
   readPort,
   readSeconds,
   readText,
@@ -32,6 +36,8 @@ export interface Option {
   absent?: string;
   /** The value that counts when the option is given without one. */
   bare?: string;
+  /** Whether it may be given several times; its value is an array then. */
+  repeatable?: boolean;
   /** What it means, in sentences; words to type stand in backquotes. */
   doc: string;
 }
@@ -48,6 +54,15 @@ function readForwarder(text: string): string {
 
 /** In the order of `--help`. */
 export const OPTIONS = [
+  {
+    name: "allow",
+    value: "NETWORK",
+    read: readNetwork,
+    repeatable: true,
+    doc:
+      "Answer this network too, such as `192.0.2.0/24` or `2001:db8::/32`; can be given more than once. Without it " +
+      "only this host and the networks it is attached to are answered. `0.0.0.0/0` and `::/0` are everybody.",
+  },
   {
     name: "bind",
     short: "b",
@@ -121,6 +136,14 @@ export const OPTIONS = [
       "Log what is at least this important: `debug`, `info`, `warn` or `error`.",
   },
   {
+    name: "max-starts",
+    value: "N",
+    read: readCount,
+    absent: "8",
+    doc:
+      "How many unikernels may be starting at the same time; the others wait for their turn.",
+  },
+  {
     name: "mode",
     short: "m",
     value: "MODE",
@@ -129,6 +152,13 @@ export const OPTIONS = [
     doc:
       "How a unikernel is stopped when nobody has asked for it for 2 x TTL seconds: `destroy`, `suspend` or " +
       "`shutdown`. A suspended one is back sooner, and keeps resources to hold its state.",
+  },
+  {
+    name: "nsid",
+    value: "TEXT",
+    read: readNsid,
+    doc:
+      "What to call this server to clients that ask for its identifier (NSID, RFC 5001).",
   },
   {
     name: "persistdb",
@@ -143,6 +173,24 @@ export const OPTIONS = [
     read: readPort,
     absent: "53",
     doc: "The UDP port of the DNS server that `--forwarder` names.",
+  },
+  {
+    name: "rate-limit",
+    value: "N",
+    read: readLimit,
+    absent: "1000",
+    doc:
+      "How many responses a second one client network may have over UDP until it has shown, by a DNS cookie or by " +
+      "TCP, that its address is its own. `0` is no limit. This host itself has none.",
+  },
+  {
+    name: "start-limit",
+    value: "N",
+    read: readCount,
+    absent: "64",
+    doc:
+      "How many unikernels one client network may have started at once. After that it is one more every second, and " +
+      "REFUSED in between.",
   },
   {
     name: "stop-on-exit",
@@ -183,6 +231,8 @@ type Table = typeof OPTIONS[number];
 /** What the options mean, by their long names: `undefined` for one that was not given and has no default. */
 export type OptionValues = {
   [O in Table as O["name"]]: O extends { read: Reader<infer T> }
-    ? O extends { absent: string } ? T : T | undefined
+    ? O extends { repeatable: true } ? T[]
+    : O extends { absent: string } ? T
+    : T | undefined
     : boolean;
 };

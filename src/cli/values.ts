@@ -7,6 +7,7 @@
 import { domainToASCII } from "node:url";
 import { formatAddress, parseAddress } from "../dns/address.ts";
 import { MAX_LABEL, MAX_NAME } from "../dns/name.ts";
+import { type Network, parseNetwork } from "../dns/network.ts";
 import { didYouMean } from "./text.ts";
 
 /** A text is not what was expected. The message goes after "is not ", as in "a port number (1 to 65535)". */
@@ -62,6 +63,42 @@ export const readListenPort: Reader<number> = readInteger(
   65535,
   "a port number",
 );
+
+/** How many of something, at least one. */
+export const readCount: Reader<number> = readInteger(
+  1,
+  1_000_000,
+  "a whole number",
+);
+
+/** How many of something, where 0 is no limit. */
+export const readLimit: Reader<number> = readInteger(
+  0,
+  1_000_000,
+  "a whole number",
+);
+
+/** A network in CIDR notation, or one address. */
+export function readNetwork(text: string): Network {
+  const network = parseNetwork(text);
+  if (network === undefined) {
+    throw new ValueError("a network, such as 192.0.2.0/24 or 2001:db8::/32");
+  }
+  return network;
+}
+
+/** The octets of an EDNS option that every response has room for. */
+const MAX_NSID = 64;
+/** A name server identifier. */
+export function readNsid(text: string): string {
+  const { length } = new TextEncoder().encode(text);
+  if (length > MAX_NSID) {
+    throw new ValueError(
+      `a text of at most ${MAX_NSID} octets: it has ${length}`,
+    );
+  }
+  return text;
+}
 
 const readTtlSeconds = readInteger(1, MAX_TTL, "a whole number of seconds");
 /** A TTL: whole seconds, at least 1. */

@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { readArguments } from "../../src/cli/args.ts";
 import { OPTIONS } from "../../src/cli/options.ts";
+import { formatNetwork, type Network } from "../../src/dns/network.ts";
 
 const CONFIG = "dns=a,ip=10.0.0.1,name=a";
 
@@ -11,7 +12,9 @@ function given(...argv: string[]) {
   assertEquals(problems, [], argv.join(" "));
   const defaults: Record<string, unknown> = readArguments([CONFIG]).values;
   return Object.fromEntries(
-    Object.entries(values).filter(([name, value]) => value !== defaults[name]),
+    Object.entries(values).filter(([name, value]) =>
+      JSON.stringify(value) !== JSON.stringify(defaults[name])
+    ),
   );
 }
 
@@ -20,6 +23,7 @@ const problemsOf = (...argv: string[]) => readArguments(argv).problems;
 Deno.test("the defaults are those of the last original release", () => {
   assertEquals(readArguments([CONFIG]), {
     values: {
+      allow: [],
       bind: "127.0.0.1",
       connect: "xen:///",
       delay: 0.1,
@@ -28,9 +32,13 @@ Deno.test("the defaults are those of the last original release", () => {
       listen: 53,
       "log-format": "human",
       "log-level": "info",
+      "max-starts": 8,
       mode: "destroy",
+      nsid: undefined,
       persistdb: undefined,
       port: 53,
+      "rate-limit": 1000,
+      "start-limit": 64,
       "stop-on-exit": false,
       synjitsu: undefined,
       ttl: 60,
@@ -52,8 +60,12 @@ Deno.test("every option that takes a value takes it in each way of writing", () 
     listen: ["0", 0],
     "log-format": ["json", "json"],
     "log-level": ["debug", "debug"],
+    "max-starts": ["2", 2],
     mode: ["suspend", "suspend"],
+    nsid: ["ns1", "ns1"],
     port: ["5353", 5353],
+    "rate-limit": ["0", 0],
+    "start-limit": ["9", 9],
     ttl: ["1", 1],
     backend: ["process", "process"],
   };
@@ -214,4 +226,15 @@ Deno.test("every word before -- is a CONFIG, has to do with an option, or is tol
       JSON.stringify(readArguments([CONFIG]).values);
     assert(isConfig || isOption || problems.length === 1, text);
   }));
+});
+
+Deno.test("an option that may be repeated has all its values, in order", () => {
+  const { allow } = given("--allow", "192.0.2.0/24", "--allow=2001:db8::/32");
+  assertEquals((allow as Network[]).map(formatNetwork), [
+    "192.0.2.0/24",
+    "2001:db8::/32",
+  ]);
+  assertEquals(problemsOf("--allow", "192.0.2.0/33", CONFIG), [
+    'option --allow "192.0.2.0/33" is not a network, such as 192.0.2.0/24 or 2001:db8::/32',
+  ]);
 });

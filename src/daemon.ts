@@ -1,0 +1,266 @@
+/**
+ * The daemon: builds the parts, starts them, and on SIGTERM or SIGINT stops them. Policy is in the parts themselves.
+ *
+ * @module
+ */
+import { Access } from "./dns/access.ts";
+import { Cookies } from "./dns/cookies.ts";
+import type { Network } from "./dns/network.ts";
+import { TcpServer } from "./dns/tcp.ts";
+import { TokenBuckets } from "./dns/token_buckets.ts";
+import type { SummonedUnikernel } from "./summon/summons.ts";
+import type {
+  Backend,
+  BackendDescription,
+  Machine,
+} from "./backends/backend.ts";
+import { canonicalAddress } from "./dns/address.ts";
+import { type Server, serverName } from "./dns/exchange.ts";
+import { type ServerSource, UpstreamForwarder } from "./dns/forwarder.ts";
+import { Guard } from "./dns/guard.ts";
+import { parseName } from "./dns/name.ts";
+import { ResolvConf } from "./dns/resolv_conf.ts";
+import { Responder } from "./dns/responder.ts";
+import { UdpServer } from "./dns/udp.ts";
+import { Zone } from "./dns/zone.ts";
+import { log } from "./log.ts";
+import { Summoner } from "./summon/summoner.ts";
+import type { Unikernel } from "./summon/unikernel.ts";
+
+/** Where names that are not ours are asked. */
+export type Forwarding =
+  | { kind: "off" }
+  | { kind: "resolv.conf"; path: string }
+  | { kind: "servers"; servers: { address: string; port: number }[] };
+
+/** Who is served, and how much. */
+export interface Limits {
+  /** Networks that may ask beside this host and those it is attached to. */
+  allow: Network[];
+  /** Responses over UDP to one client network that has not shown who it is; 0 for no limit. */
+  responsesPerSecond: number;
+  /** How many machines one client network may have started at once, and how many more a second after that. */
+  startBurst: number;
+  startsPerSecond: number;
+  /** How many machines may be starting at the same time. */
+  maxStarts: number;
+  /** The name server identifier; none unless given. */
+  nsid?: string;
+}
+
+/** Everything the command line says, checked. */
+export interface DaemonOptions {
+  /** IPv4 or IPv6 address to serve DNS on. */
+  bind: string;
+  /** UDP port to serve DNS on; 0 lets the system choose. */
+  port: number;
+  forwarding: Forwarding;
+  backend: BackendDescription;
+  /** `--connect`, for the backend. */
+  connect: string;
+  unikernels: Unikernel[];
+  limits: Limits;
+  /** Whether machines are stopped, each in its mode, when the daemon exits. */
+  stopOnExit: boolean;
+}
+
+/** The daemon could not start. The message may have several lines, one for each reason. */
+export class StartError extends Error {
+  override name = "StartError";
+}
+
+/** Milliseconds: how long clients that wait at SIGTERM are waited for, machines to stop, and all of it together. */
+const DRAIN_TIME = 1000, STOP_TIME = 2500, EXIT_TIME = 4500;
+
+/**
+ * Serves until SIGTERM or SIGINT, then stops in good order and resolves.
+ * Rejects with {@linkcode StartError} or `BackendError` when it cannot start.
+ */
+export async function runDaemon(options: DaemonOptions): Promise<void> {
+  // What fails beside the point must be seen, and must not end the service.
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    log("jitsu").error(
+      `internal error: ${event.reason?.stack ?? event.reason}`,
+    );
+  });
+  const stopped = Promise.withResolvers<string>();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    Deno.addSignalListener(signal, () => stopped.resolve(signal));
+  }
+
+  const now = () => performance.now();
+  const zone = new Zone(Date.now() / 1000);
+  const forwarder = forwarderFor(options);
+  const responder = new Responder(zone, guardFor(options, now), forwarder, now);
+  const udp = bound(
+    options,
+    "UDP",
+    (port) => new UdpServer(responder, options.bind, port),
+  );
+  const { hostname, port } = udp.address;
+  const tcp = bound(
+    { ...options, port },
+    "TCP",
+    (port) => new TcpServer(responder, options.bind, port),
+  );
+  const backend = await options.backend.open({ connect: options.connect });
+  const summoner = new Summoner({ now, maxStarts: options.limits.maxStarts });
+  for (
+    const [unikernel, machine] of await findMachines(
+      backend,
+      options.unikernels,
+    )
+  ) {
+    serve(zone, await summoner.add(unikernel, machine));
+  }
+  const served = [udp.serve(), tcp.serve()];
+  log("jitsu").info(`serving DNS on ${hostname}#${port}`, {
+    address: hostname,
+    port,
+  });
+
+  const signal = await stopped.promise;
+  log("jitsu").info(`${signal}: stopping`);
+  await within(EXIT_TIME, async () => {
+    udp.drain();
+    tcp.drain();
+    await within(DRAIN_TIME, () => responder.idle());
+    // Whoever still waits is told, rather than left to wait.
+    const reason = new Error("Jitsu is shutting down");
+    forwarder?.close(reason);
+    if (options.stopOnExit) {
+      await summoner.stopAll("Jitsu is shutting down", STOP_TIME);
+    }
+    summoner.close();
+    await within(DRAIN_TIME, () => responder.idle());
+    udp.close();
+    tcp.close();
+    await Promise.all(served);
+    await backend.close();
+  });
+  log("jitsu").info("stopped");
+}
+
+function forwarderFor(
+  { forwarding, bind, port }: DaemonOptions,
+): UpstreamForwarder | undefined {
+  if (forwarding.kind === "off") return undefined;
+  let source: ServerSource;
+  if (forwarding.kind === "servers") {
+    source = () => Promise.resolve(forwarding.servers);
+  } else {
+    const file = new ResolvConf(forwarding.path);
+    source = () => file.servers();
+  }
+  return new UpstreamForwarder(source, selfTest(bind, port));
+}
+
+/** Tells whether asking a server would be asking ourselves. */
+function selfTest(bind: string, port: number): (server: Server) => boolean {
+  const own = new Set([bind]);
+  if (bind === "0.0.0.0" || bind === "::") {
+    for (const { address } of Deno.networkInterfaces()) {
+      own.add(canonicalAddress(address) ?? address);
+    }
+  }
+  const names = new Set(
+    [...own].map((address) => serverName({ address, port })),
+  );
+  return (server) => names.has(serverName(server));
+}
+
+function guardFor({ limits }: DaemonOptions, now: () => number): Guard {
+  const { allow, responsesPerSecond, startBurst, startsPerSecond, nsid } =
+    limits;
+  return new Guard({
+    access: new Access(allow, now),
+    cookies: new Cookies(() => Date.now() / 1000),
+    responses: responsesPerSecond === 0
+      ? undefined
+      : new TokenBuckets(responsesPerSecond, 2 * responsesPerSecond, now),
+    starts: new TokenBuckets(startsPerSecond, startBurst, now),
+    nsid,
+  });
+}
+
+/** Binds a socket, and says in words why it cannot be bound. */
+function bound<T>(
+  { bind, port }: DaemonOptions,
+  protocol: "UDP" | "TCP",
+  open: (port: number) => T,
+): T {
+  try {
+    return open(port);
+  } catch (error) {
+    const at = `cannot serve DNS on ${bind}#${port} over ${protocol}`;
+    if (error instanceof Deno.errors.AddrInUse) {
+      const option = protocol === "UDP" ? "-lunp" : "-ltnp";
+      throw new StartError(
+        `${at}: the port is taken; see who has it with "ss ${option}", or choose another with --listen`,
+      );
+    }
+    if (error instanceof Deno.errors.AddrNotAvailable) {
+      throw new StartError(
+        `${at}: no network interface has that address; see "ip address", and --bind`,
+      );
+    }
+    if (error instanceof Deno.errors.PermissionDenied) {
+      throw new StartError(
+        `${at}: ports below 1024 need root or CAP_NET_BIND_SERVICE; or choose another with --listen`,
+      );
+    }
+    throw new StartError(`${at}: ${error}`);
+  }
+}
+
+/** Puts a unikernel behind its names, and its first name behind its addresses. */
+function serve(zone: Zone, summonable: SummonedUnikernel): void {
+  const { name, dns, addresses, ttl } = summonable.unikernel;
+  const names = dns.map(parseName);
+  for (const [i, each] of names.entries()) {
+    zone.add(each, {
+      addresses,
+      ttl,
+      summonable,
+      usage: summonable.usage.get(dns[i])!,
+    });
+  }
+  for (const address of addresses) zone.addPointer(address, names[0], ttl);
+  log("jitsu").info(
+    `${name}: answers for ${dns.join(", ")} with ${addresses.join(", ")}`,
+  );
+}
+
+/** Every unikernel's machine. All that are missing are told at once. */
+async function findMachines(
+  backend: Backend,
+  unikernels: Unikernel[],
+): Promise<[Unikernel, Machine][]> {
+  const found = await Promise.allSettled(
+    unikernels.map((unikernel) => backend.machine(unikernel.machine)),
+  );
+  const errors = found.flatMap((each, i) =>
+    each.status === "rejected"
+      ? [`${unikernels[i].name}: ${each.reason?.message ?? each.reason}`]
+      : []
+  );
+  if (errors.length > 0) {
+    await backend.close();
+    throw new StartError(errors.join("\n"));
+  }
+  return found.map((
+    each,
+    i,
+  ) => [unikernels[i], (each as PromiseFulfilledResult<Machine>).value]);
+}
+
+/** Waits for work, but not longer than that many milliseconds. */
+async function within(limit: number, work: () => Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const limited = new Promise<void>((resolve) =>
+    timer = setTimeout(resolve, limit)
+  );
+  await Promise.race([work(), limited]);
+  clearTimeout(timer);
+}
