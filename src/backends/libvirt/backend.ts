@@ -33,8 +33,9 @@ class LibvirtBackend implements Backend {
   readonly #machines = new Set<LibvirtMachine>();
   #session?: Session;
   #reconnecting?: Promise<void>;
-  /** Why the last attempt to connect failed. */
+  /** Why there is no session. */
   #failure = "";
+  #lostAt = 0;
   #oldSessions: Promise<unknown> = Promise.resolve();
   #retryTimer?: ReturnType<typeof setTimeout>;
   #pollTimer?: ReturnType<typeof setInterval>;
@@ -87,27 +88,20 @@ class LibvirtBackend implements Backend {
     this.#session = undefined;
     clearInterval(this.#pollTimer);
     this.#oldSessions = Promise.all([this.#oldSessions, session.close()]);
-    log("backend").warn(
-      `connection to libvirt at ${showUri(this.uri)} lost: ${reason}`,
-    );
-    this.#retryIn(FIRST_RETRY_MS, performance.now());
+    this.#failure = `the connection to libvirt at ${
+      showUri(this.uri)
+    } is lost: ${reason}`;
+    this.#lostAt = performance.now();
+    log("backend").warn(this.#failure);
+    this.#retryIn(FIRST_RETRY_MS);
   }
 
-  #retryIn(wait: number, lostAt: number): void {
+  #retryIn(wait: number): void {
+    clearTimeout(this.#retryTimer);
     this.#retryTimer = setTimeout(async () => {
-      const knownFailure = this.#failure;
       await this.#reconnect();
-      if (this.#closed) return;
-      if (this.#session === undefined) {
-        if (this.#failure !== knownFailure) log("backend").warn(this.#failure);
-        this.#retryIn(Math.min(2 * wait, LAST_RETRY_MS), lostAt);
-      } else {
-        const seconds = ((performance.now() - lostAt) / 1000).toFixed(1);
-        log("backend").info(
-          `connected to libvirt at ${
-            showUri(this.uri)
-          } again after ${seconds} s`,
-        );
+      if (this.#session === undefined && !this.#closed) {
+        this.#retryIn(Math.min(2 * wait, LAST_RETRY_MS));
       }
     }, wait);
   }
@@ -115,15 +109,17 @@ class LibvirtBackend implements Backend {
   /** Tries to connect once, however many ask for it. */
   #reconnect(): Promise<void> {
     if (this.#session !== undefined) return Promise.resolve();
-    return this.#reconnecting ??= this.connect().then(
-      () => {
-        this.#failure = "";
-        this.#refresh("found so after reconnecting");
-      },
-      (error) => {
-        this.#failure = (error as Error).message;
-      },
-    ).finally(() => this.#reconnecting = undefined);
+    return this.#reconnecting ??= this.connect().then(() => {
+      const seconds = ((performance.now() - this.#lostAt) / 1000).toFixed(1);
+      log("backend").info(
+        `connected to libvirt at ${showUri(this.uri)} again after ${seconds} s`,
+      );
+      this.#refresh("found so after reconnecting");
+    }, (error) => {
+      const { message } = error as Error;
+      if (message !== this.#failure) log("backend").warn(message);
+      this.#failure = message;
+    }).finally(() => this.#reconnecting = undefined);
   }
 
   /** The session, tried for at once where there is none: whoever asks is waiting, and the daemon may be back already. */
@@ -140,10 +136,7 @@ class LibvirtBackend implements Backend {
       throw new BackendError(
         this.#closed
           ? `the connection to libvirt at ${showUri(this.uri)} is closed`
-          : `${
-            this.#failure ||
-            `cannot connect to libvirt at ${showUri(this.uri)} yet`
-          }; it is tried again and again`,
+          : `${this.#failure}; it is tried again in the background`,
       );
     }
     return this.#session;

@@ -22,53 +22,55 @@ let lastToken = 0n;
 let opening: Promise<unknown> = Promise.resolve();
 
 export class Connection {
+  /** What the runtime knows it by. */
+  readonly token = ++lastToken;
+
   private constructor(
     readonly pointer: Deno.PointerObject,
     readonly runtime: Runtime,
-    readonly token: bigint,
-  ) {}
+  ) {
+    this.libvirt.virConnSetErrorFunc(
+      pointer,
+      Deno.UnsafePointer.create(this.token),
+      runtime.errorCallback.pointer,
+    );
+  }
 
   /** Rejects with {@linkcode LibvirtError}, or with BackendError when there is no libvirt. */
   static async open(uri: string): Promise<Connection> {
     const runtime = await acquireRuntime();
+    const turn = opening.then(() => openPointer(uri, runtime));
+    opening = turn.catch(() => {});
+    let pointer;
     try {
-      const turn = opening.then(() => Connection.#open(uri, runtime));
-      opening = turn.catch(() => {});
-      return await turn;
+      pointer = await turn;
     } catch (error) {
       await releaseRuntime();
       throw error;
     }
+    const connection = new Connection(pointer, runtime);
+    try {
+      await connection.#keepAlive();
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+    return connection;
   }
 
-  static async #open(uri: string, runtime: Runtime): Promise<Connection> {
-    const { libvirt } = runtime;
-    const name = cString(uri);
-    const pointer = await holding([name], libvirt.virConnectOpen(name));
-    if (pointer === null) throw runtime.takeError(0n);
-    const token = ++lastToken;
-    libvirt.virConnSetErrorFunc(
-      pointer,
-      Deno.UnsafePointer.create(token),
-      runtime.errorCallback.pointer,
-    );
-    const connection = new Connection(pointer, runtime, token);
+  async #keepAlive(): Promise<void> {
     try {
-      await connection.call(
-        libvirt.virConnectSetKeepAlive(
-          pointer,
+      await this.call(
+        this.libvirt.virConnectSetKeepAlive(
+          this.pointer,
           KEEPALIVE_INTERVAL_S,
           KEEPALIVE_COUNT,
         ),
       );
     } catch (error) {
       // A driver in this process has no peer to lose.
-      if ((error as LibvirtError).code !== VIR_ERR.NO_SUPPORT) {
-        await connection.close();
-        throw error;
-      }
+      if ((error as LibvirtError).code !== VIR_ERR.NO_SUPPORT) throw error;
     }
-    return connection;
   }
 
   get libvirt(): Libvirt {
@@ -96,4 +98,14 @@ export class Connection {
     this.runtime.forget(this.token);
     await releaseRuntime();
   }
+}
+
+async function openPointer(
+  uri: string,
+  runtime: Runtime,
+): Promise<Deno.PointerObject> {
+  const name = cString(uri);
+  const pointer = await holding([name], runtime.libvirt.virConnectOpen(name));
+  if (pointer === null) throw runtime.takeError(0n);
+  return pointer;
 }
