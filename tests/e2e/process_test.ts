@@ -4,7 +4,11 @@
  * @module
  */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { lives, TestDirectory } from "../backends/process/support.ts";
+import {
+  contentOf,
+  lives,
+  TestDirectory,
+} from "../backends/process/support.ts";
 import { until } from "../until.ts";
 import {
   canDig,
@@ -139,20 +143,20 @@ test("a command that is not there is told before anything is started", async () 
   assertEquals([...Deno.readDirSync(dir.path)], []);
 });
 
-test("SIGTERM while a process is coming: the client is answered, the process stopped", async () => {
+/** A command that writes its pid to the file and ignores SIGTERM. */
+const stubborn = (file: string) =>
+  `command=sh -c 'trap "" TERM; echo $$ >${file}; exec sleep 1000'`;
+
+test("SIGTERM while a process is coming: the client is answered, the process gone within 5 s", async () => {
   using dir = new TestDirectory();
+  const file = `${dir.path}/pid`;
   await using jitsu = await start(
-    `dns=www.test,ip=${IP},name=www,wait_for_tcp=9,wait_timeout=600,command=sh -c 'echo $$ >${dir.path}/pid; exec sleep 1000'`,
+    `dns=www.test,ip=${IP},name=www,wait_for_tcp=9,wait_timeout=600,${
+      stubborn(file)
+    }`,
   );
   const query = jitsu.dig("www.test");
-  await jitsu.logged(/www: started in/);
-  const pid = await until("its pid", () => {
-    try {
-      return Number(Deno.readTextFileSync(`${dir.path}/pid`)) || undefined;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
-  });
+  const pid = Number(await contentOf(file));
   const { code, ms } = await jitsu.stop();
   assertEquals(code, 0);
   assert(ms < 5000, `it exits within 5 s, but took ${ms} ms`);
@@ -210,6 +214,22 @@ test("--stop-on-exit stops processes in their mode", async () => {
   assertEquals((await jitsu.stop()).code, 0);
   assertEquals(Deno.readTextFileSync(`${dir.path}/bye`), "bye\n");
   assert(jitsu.log.some((line) => /www: off after/.test(line)));
+});
+
+test("--stop-on-exit waits no longer than 5 s for a process that ignores SIGTERM, which is gone then", async () => {
+  using dir = new TestDirectory();
+  const file = `${dir.path}/pid`;
+  await using jitsu = await start(
+    "--stop-on-exit",
+    "--delay=0",
+    `dns=www.test,ip=${IP},name=www,mode=shutdown,${stubborn(file)}`,
+  );
+  await assertAnswers(jitsu);
+  const pid = Number(await contentOf(file));
+  const { code, ms } = await jitsu.stop();
+  assertEquals(code, 0);
+  assert(ms < 5000, `it exits within 5 s, but took ${ms} ms`);
+  await until("the process to be gone", () => !lives(pid));
 });
 
 test("many names and many clients at once: each process is started once, each client answered", async () => {
