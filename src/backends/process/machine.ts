@@ -145,15 +145,12 @@ export class ProcessMachine implements Machine {
 
   // A process that was suspended gets SIGTERM only once it continues.
   shutdown(): Promise<void> {
-    this.#run?.group.signal("SIGTERM", "SIGCONT");
-    return Promise.resolve();
+    return Promise.try(() => this.#run?.group.signal("SIGTERM", "SIGCONT"));
   }
 
   async suspend(): Promise<"paused"> {
     const group = this.#run?.group;
-    if (group === undefined) {
-      throw new BackendError("it does not run");
-    }
+    if (group === undefined) throw new BackendError("it does not run");
     if (group.state() === "paused") return "paused";
     // The leader first: were the group stopped at once, a leader amid vfork(2) would wait for its stopped child.
     group.signalLeader("SIGSTOP");
@@ -186,10 +183,14 @@ export class ProcessMachine implements Machine {
     return Promise.resolve(undefined);
   }
 
-  /** Ends the process, within 3 s, unless it is suspended and can be found again. */
+  /** Ends the process, within 3 s, unless it is suspended and can be found again. Never rejects. */
   async close(): Promise<void> {
     this.#closed = true;
-    if (this.#run !== undefined) await this.#leave(this.#run);
+    try {
+      if (this.#run !== undefined) await this.#leave(this.#run);
+    } catch (error) {
+      log("backend").error(`${this.name}: ${(error as Error).message}`);
+    }
     this.#reading.abort();
   }
 
