@@ -63,6 +63,9 @@ export async function waitForTcp(
   async function connect(): Promise<void> {
     const attempt = new AbortController();
     attempts.add(attempt);
+    // Deno.connect asks this in the end and, when the abort came just as the connection was made, throws it away
+    // without closing it. Here it is handed out all the same.
+    attempt.signal.throwIfAborted = () => {};
     try {
       (await Deno.connect({ hostname, port, signal: attempt.signal })).close();
       resolve();

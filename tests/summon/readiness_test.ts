@@ -8,11 +8,12 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { ReadinessWait, waitForTcp } from "../../src/summon/readiness.ts";
-import { unikernel } from "./set_up.ts";
+import { until } from "../until.ts";
+import { test, unikernel } from "./set_up.ts";
 
 const never = new AbortController().signal;
-const listen = (port = 0, hostname = "127.0.0.1") =>
-  Deno.listen({ hostname, port, tcpBacklog: 1 });
+const listen = (port = 0, hostname = "127.0.0.1", tcpBacklog = 1) =>
+  Deno.listen({ hostname, port, tcpBacklog });
 const portOf = (listener: Deno.Listener) =>
   (listener.addr as Deno.NetAddr).port;
 /** A port that nobody listens on. */
@@ -54,10 +55,6 @@ class Attempts {
       }
     }) as typeof Deno.connect;
   }
-  /** Resolves when `made`, `open` are as wanted. */
-  async until(wanted: (attempts: this) => boolean): Promise<void> {
-    while (!wanted(this)) await new Promise((done) => setTimeout(done, 10));
-  }
   [Symbol.dispose](): void {
     Deno.connect = this.#connect;
   }
@@ -72,14 +69,14 @@ const context = {
 };
 
 for (const hostname of ["127.0.0.1", "::1"]) {
-  Deno.test(`a port of ${hostname} that listens already is connected to`, async () => {
+  test(`a port of ${hostname} that listens already is connected to`, async () => {
     using listener = listen(0, hostname);
     await waitForTcp(hostname, portOf(listener), never, () => {});
     (await listener.accept()).close();
   });
 }
 
-Deno.test("a port that listens late is connected to, and the refusals are told", async () => {
+test("a port that listens late is connected to, and the refusals are told", async () => {
   const port = freePort();
   const troubles: string[] = [];
   let listener: Deno.Listener | undefined;
@@ -92,38 +89,51 @@ Deno.test("a port that listens late is connected to, and the refusals are told",
   assertMatch(troubles[0], /refused/i);
 });
 
-Deno.test("while SYNs get lost, fresh attempts follow, a bounded number at once, and all end with the first success", async () => {
+test("while SYNs get lost, fresh attempts follow, a bounded number at once, and all end with the first success", async () => {
   using listener = listen();
   const port = portOf(listener);
   const queued = await fill(port);
   using attempts = new Attempts();
   const connected = waitForTcp("127.0.0.1", port, never, () => {});
-  await attempts.until(({ made }) => made === 30);
+  await until("30 attempts", () => attempts.made === 30);
   for (const each of queued) {
     (await listener.accept()).close();
     each.close();
   }
   await connected;
-  await attempts.until(({ open }) => open === 0);
+  await until("all attempts over", () => attempts.open === 0);
   assertGreater(attempts.mostOpen, 1);
   assertLessOrEqual(attempts.mostOpen, 21); // one that is being aborted may still be there
 });
 
-Deno.test("an abort ends the wait for a port at once and leaves nothing open", async () => {
+test("an abort ends the wait for a port at once and leaves nothing open", async () => {
   using listener = listen();
   const port = portOf(listener);
   const queued = await fill(port);
   using attempts = new Attempts();
   const died = new AbortController();
   const waiting = waitForTcp("127.0.0.1", port, died.signal, () => {});
-  await attempts.until(({ open }) => open === 3);
+  await until("3 attempts open", () => attempts.open === 3);
   died.abort(new Error("went off"));
   await assertRejects(() => waiting, Error, "went off");
-  await attempts.until(({ open }) => open === 0);
+  await until("all attempts over", () => attempts.open === 0);
   for (const each of queued) each.close();
 });
 
-Deno.test("a wait whose signal has aborted already connects to nobody", async () => {
+test("an abort just as the connection is made leaves nothing open", async () => {
+  using listener = listen(0, "127.0.0.1", 1024);
+  const port = portOf(listener);
+  for (let round = 0; round < 500; round++) {
+    const died = Array.from({ length: 5 }, () => new AbortController());
+    const waits = died.map(({ signal }) =>
+      waitForTcp("127.0.0.1", port, signal, () => {})
+    );
+    setTimeout(() => died.forEach((each) => each.abort()), 0);
+    await Promise.allSettled(waits);
+  }
+});
+
+test("a wait whose signal has aborted already connects to nobody", async () => {
   using listener = listen();
   const gone = AbortSignal.abort(new Error("went off"));
   await assertRejects(
@@ -133,7 +143,7 @@ Deno.test("a wait whose signal has aborted already connects to nobody", async ()
   );
 });
 
-Deno.test("a unikernel is ready when the first of its addresses accepts connections", async () => {
+test("a unikernel is ready when the first of its addresses accepts connections", async () => {
   using listener = listen();
   const readiness = { waitForTcp: portOf(listener), waitTimeout: 60 };
   const addresses = ["127.0.0.1", "192.0.2.1"];
@@ -142,9 +152,13 @@ Deno.test("a unikernel is ready when the first of its addresses accepts connecti
   (await listener.accept()).close();
 });
 
-Deno.test("a port that is late counts as ready after the timeout, with what is missing and why", async () => {
+test("a port that is late counts as ready after the timeout, with what is missing and why", async () => {
   const port = freePort();
-  const readiness = { waitForTcp: port, waitTimeout: 0.2, responseDelay: 1e6 };
+  const readiness = {
+    waitForTcp: port,
+    waitTimeout: 0.2,
+    responseDelay: 1e6,
+  };
   let told = "";
   await new ReadinessWait(unikernel({ readiness }), {
     ...context,
@@ -156,7 +170,7 @@ Deno.test("a port that is late counts as ready after the timeout, with what is m
   );
 });
 
-Deno.test("a port that is required is waited for beyond the timeout", async () => {
+test("a port that is required is waited for beyond the timeout", async () => {
   const port = freePort();
   const readiness = {
     waitForTcp: port,
@@ -177,7 +191,7 @@ Deno.test("a port that is required is waited for beyond the timeout", async () =
   listener!.close();
 });
 
-Deno.test("a port and a key must both come, and only what is missing is named", async () => {
+test("a port and a key must both come, and only what is missing is named", async () => {
   using listener = listen();
   const key = Promise.withResolvers<void>();
   const asked: unknown[] = [];
@@ -205,7 +219,7 @@ Deno.test("a port and a key must both come, and only what is missing is named", 
   assertEquals(asked, [7, "data/ready"]);
 });
 
-Deno.test("a machine without a domain id is named as the reason why its key cannot be waited for", async () => {
+test("a machine without a domain id is named as the reason why its key cannot be waited for", async () => {
   const missing = Promise.withResolvers<string>();
   const readiness = { waitForKey: "data/ready", waitTimeout: 0.1 };
   await new ReadinessWait(unikernel({ readiness }), {
@@ -219,7 +233,7 @@ Deno.test("a machine without a domain id is named as the reason why its key cann
   );
 });
 
-Deno.test("an abort ends the response delay at once", async () => {
+test("an abort ends the response delay at once", async () => {
   const died = new AbortController();
   const readiness = { responseDelay: 1e6 };
   const running = new ReadinessWait(unikernel({ readiness }), context)

@@ -36,6 +36,11 @@ export function unikernel(
   };
 }
 
+/** A test on the real clock, which Deno checks for timers and connections left behind. */
+export function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, fn, sanitizeOps: true, sanitizeResources: true });
+}
+
 /** Collects the log from now on: the lines as `LEVEL message`. */
 export function collectLog(): string[] {
   const lines: string[] = [];

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Summoner } from "../../src/summon/summoner.ts";
 import { FakeMachine } from "./fake_machine.ts";
-import { Outcome, Stage, unikernel } from "./set_up.ts";
+import { Outcome, Stage, test, unikernel } from "./set_up.ts";
 
 const CAUSE = "A www.example.org from 127.0.0.1#5353";
 
@@ -249,38 +249,27 @@ Deno.test("what is added after closing is closed", async () => {
   await assertRejects(() => www.summon(CAUSE), Error, "Jitsu is shutting down");
 });
 
-/** Has Deno check that a test leaves no timer behind. */
-const sanitized = { sanitizeOps: true, sanitizeResources: true };
+test("a summoner on the real clock that is closed leaves no timer behind", async () => {
+  const summoner = new Summoner();
+  const machine = new FakeMachine();
+  machine.become("running");
+  const www = await summoner.add(unikernel(), machine);
+  assert(www.ready);
+  summoner.close();
+});
 
-Deno.test(
-  "a summoner on the real clock that is closed leaves no timer behind",
-  sanitized,
-  async () => {
-    const summoner = new Summoner();
-    const machine = new FakeMachine();
-    machine.become("running");
-    const www = await summoner.add(unikernel(), machine);
-    assert(www.ready);
-    summoner.close();
-  },
-);
-
-Deno.test(
-  "a summoner that is closed while it reads the states leaves no timer behind",
-  sanitized,
-  async () => {
-    const summoner = new Summoner({ reconcileInterval: 1 });
-    const machine = new FakeMachine();
-    await summoner.add(unikernel(), machine);
-    const reading = Promise.withResolvers<void>();
-    const state = Promise.withResolvers<"off">();
-    machine.state = () => {
-      reading.resolve();
-      return state.promise;
-    };
-    await reading.promise;
-    summoner.close();
-    state.resolve("off");
-    await new Promise((done) => setTimeout(done));
-  },
-);
+test("a summoner that is closed while it reads the states leaves no timer behind", async () => {
+  const summoner = new Summoner({ reconcileInterval: 1 });
+  const machine = new FakeMachine();
+  await summoner.add(unikernel(), machine);
+  const reading = Promise.withResolvers<void>();
+  const state = Promise.withResolvers<"off">();
+  machine.state = () => {
+    reading.resolve();
+    return state.promise;
+  };
+  await reading.promise;
+  summoner.close();
+  state.resolve("off");
+  await new Promise((done) => setTimeout(done));
+});
