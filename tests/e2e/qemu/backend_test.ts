@@ -6,7 +6,7 @@ import {
 } from "../../../src/backends/backend.ts";
 import { LIBVIRT } from "../../../src/backends/libvirt/description.ts";
 import { until } from "../../until.ts";
-import { bootId, isDown } from "./guest.ts";
+import { booted, isDown } from "./guest.ts";
 import { type Guest, inSandbox, QEMU_URI, QemuRig } from "./rig.ts";
 
 interface Setting {
@@ -57,12 +57,12 @@ test(
     assertEquals(await machine.start(), "started");
     assertEquals(await machine.state(), "running");
     assertEquals(typeof await machine.domainId(), "number");
-    const boot = await bootId(guest);
+    const boot = await booted(guest);
 
     assertEquals(await machine.suspend(), "paused");
     assert(await isDown(guest), "a paused guest answers");
     assertEquals(await machine.start(), "unpaused");
-    assertEquals(await bootId(guest), boot);
+    assertEquals(await booted(guest), boot);
 
     await machine.shutdown();
     await until("told that it went off", () => told.at(-1) === "off");
@@ -76,7 +76,7 @@ test(
   { suspend: "disk" },
   async ({ guest, machine, told }) => {
     await machine.start();
-    const boot = await bootId(guest);
+    const boot = await booted(guest);
     assertEquals(await machine.suspend(), "suspended");
     assertEquals(await machine.state(), "suspended");
     assertEquals(await machine.domainId(), undefined);
@@ -86,10 +86,10 @@ test(
       () => told.at(-1) === "suspended",
     );
     assertEquals(await machine.start(), "resumed");
-    assertEquals(await bootId(guest), boot);
+    assertEquals(await booted(guest), boot);
     await machine.destroy();
     assertEquals(await machine.start(), "started");
-    assert(await bootId(guest) !== boot, "it was not booted anew");
+    assert(await booted(guest) !== boot, "it was not booted anew");
   },
 );
 
@@ -98,11 +98,11 @@ test(
   {},
   async ({ rig, guest, machine, told }) => {
     await machine.start();
-    const boot = await bootId(guest);
+    const boot = await booted(guest);
     await rig.virsh("destroy", guest.name);
     await until("told that it went off", () => told.at(-1) === "off");
     assertEquals(await machine.start(), "started");
-    assert(await bootId(guest) !== boot);
+    assert(await booted(guest) !== boot);
   },
 );
 
@@ -111,7 +111,7 @@ test(
   {},
   async ({ rig, guest, machine, told }) => {
     await machine.start();
-    const boot = await bootId(guest);
+    const boot = await booted(guest);
 
     // Nothing happens to the guest.
     await rig.killLibvirtd();
@@ -125,7 +125,7 @@ test(
       "libvirt is back",
       () => machine.state().then((state) => state === "running", () => false),
     );
-    assertEquals(await bootId(guest), boot);
+    assertEquals(await booted(guest), boot);
     assertEquals(told, ["running"]);
 
     // The guest dies.

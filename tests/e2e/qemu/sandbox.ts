@@ -76,7 +76,7 @@ function say(text: string): void {
 }
 
 /** Runs the command in the sandbox and resolves with its exit code. */
-async function sandbox(command: string[]): Promise<number> {
+async function sandbox([program, ...args]: string[]): Promise<number> {
   if (Deno.build.arch !== "x86_64") {
     throw new Error("the guests are x86_64 ones; run this on such a machine");
   }
@@ -95,7 +95,8 @@ async function sandbox(command: string[]): Promise<number> {
       "-ec",
       SETUP,
       "sandbox",
-      ...command,
+      program === "deno" ? Deno.execPath() : program, // it need not be on PATH
+      ...args,
     ],
     env: { [SANDBOX]: "1" },
   }).spawn().status;
