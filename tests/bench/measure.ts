@@ -1,0 +1,60 @@
+/**
+ * What the benchmarks share: medians, a DNS client that times its answers, and numbers as text.
+ *
+ * @module
+ */
+import { Flag, Rcode, Type } from "../../src/dns/constants.ts";
+import { decodeMessage, encodeMessage } from "../../src/dns/message.ts";
+import { parseName } from "../../src/dns/name.ts";
+
+/** The middle one of some numbers. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b), middle = sorted.length >> 1;
+  return sorted.length % 2 === 1
+    ? sorted[middle]
+    : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** Milliseconds as text. */
+export function ms(value: number): string {
+  return `${value.toFixed(value < 100 ? 2 : 0)} ms`;
+}
+
+/** Asks for a name's A record and resolves with the milliseconds until the answer. Rejects for any other response. */
+export async function timeQuery(
+  server: { address: string; port: number },
+  name: string,
+): Promise<number> {
+  const socket = Deno.listenDatagram({
+    transport: "udp",
+    hostname: "127.0.0.1",
+    port: 0,
+  });
+  try {
+    const packet = encodeMessage({
+      id: 1,
+      flags: Flag.RD,
+      opcode: 0,
+      rcode: 0,
+      questions: [{ name: parseName(name), type: Type.A, class: 1 }],
+      answers: [],
+      authorities: [],
+      additionals: [],
+    });
+    const start = performance.now();
+    await socket.send(packet, {
+      transport: "udp",
+      hostname: server.address,
+      port: server.port,
+    });
+    const [response] = await socket.receive();
+    const time = performance.now() - start;
+    const { rcode, answers } = decodeMessage(response);
+    if (rcode !== Rcode.NOERROR || answers.length === 0) {
+      throw new Error(`${name}: response code ${rcode}`);
+    }
+    return time;
+  } finally {
+    socket.close();
+  }
+}
