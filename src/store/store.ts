@@ -2,7 +2,7 @@
  * What survives of the unikernels: how each was configured, what was counted of it, and what became of it when and why.
  * Plain data; what the words in it mean, and when something is worth storing, is not known here.
  *
- * All times are in milliseconds since 1970 (UTC), as `Date.now()` has them.
+ * All times are in milliseconds since 1970 (UTC), as `Date.now()` has them. No text has NUL characters in it.
  *
  * @module
  */

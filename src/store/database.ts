@@ -1,0 +1,337 @@
+/**
+ * The database file itself. Every call waits for the disk, so this runs in a worker (worker.ts) only.
+ *
+ * @module
+ */
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { damaged, explain } from "./explain.ts";
+import { APPLICATION_ID, migrate, MIGRATIONS } from "./schema.ts";
+import type {
+  Change,
+  Configuration,
+  HistoryEvent,
+  Origin,
+  Statistics,
+  StoredUnikernel,
+} from "./store.ts";
+import { StoreError } from "./store.ts";
+
+/** One thing to write. */
+export type Write =
+  | { kind: "configure"; configuration: Configuration; change: Change }
+  | { kind: "remove"; name: string; change: Change }
+  | {
+    kind: "changeState";
+    name: string;
+    from: string;
+    statistics: Statistics;
+    change: Change;
+  }
+  | { kind: "count"; name: string; statistics: Statistics };
+
+type Row = Record<string, string | number | null>;
+
+/** A value as SQLite takes it. Times that were computed may have fractions, which its INTEGER refuses. */
+const orNull = <T extends string | number>(value: T | undefined) =>
+  value ?? null;
+const time = (ms: number | undefined) =>
+  ms === undefined ? null : Math.round(ms);
+
+/** An open database, which nobody else can open meanwhile. What it throws is {@linkcode StoreError}, or a mistake of ours. */
+export class Database {
+  readonly #path: string;
+  readonly #kept: number;
+  readonly #db: DatabaseSync;
+  /** Which file it is, by device and inode. */
+  readonly #file: string;
+  readonly #statements = new Map<string, StatementSync>();
+
+  /** Opens the file, or makes it; it keeps the last `kept` events. Nothing is changed of a file that is not fit. */
+  constructor(path: string, kept: number) {
+    this.#path = path;
+    this.#kept = kept;
+    let db: DatabaseSync | undefined;
+    try {
+      createPrivately(path);
+      db = new DatabaseSync(path);
+      prepare(db);
+      makePrivate(path);
+      this.#file = identity(path);
+      this.#db = db;
+    } catch (error) {
+      if (db?.isOpen) db.close();
+      throw explain(path, error);
+    }
+  }
+
+  /** Writes all of it, or nothing when it throws. */
+  apply(writes: readonly Write[]): void {
+    const db = this.#db;
+    try {
+      if (identity(this.#path) !== this.#file) {
+        throw new StoreError(
+          "it was moved or replaced: put it back, or restart Jitsu",
+        );
+      }
+      // What was committed has been given to the kernel with write(2), so the end of the process, kill -9 too, loses
+      // none of it whichever the mode is. NORMAL can lose the last commits when the power fails (never more than that:
+      // checkpoints are synced in either mode). That is nothing to keep a disk busy for where statistics and states are
+      // concerned; what an operator was told is done is synced.
+      const durable = writes.some(({ kind }) =>
+        kind === "configure" || kind === "remove"
+      );
+      db.exec(`PRAGMA synchronous = ${durable ? "FULL" : "NORMAL"}`);
+      db.exec("BEGIN IMMEDIATE");
+      try {
+        for (const write of writes) this.#write(write);
+        this.#run(
+          "DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?",
+          this.#kept,
+        );
+        db.exec("COMMIT");
+      } catch (error) {
+        // SQLite has rolled it back itself after some errors, such as a full disk.
+        if (db.isTransaction) db.exec("ROLLBACK");
+        throw error;
+      }
+    } catch (error) {
+      throw explain(this.#path, error);
+    }
+  }
+
+  unikernels(): StoredUnikernel[] {
+    return this.#read(() => {
+      const names = Map.groupBy(
+        this.#all("SELECT * FROM name ORDER BY unikernel, position"),
+        (row) => row.unikernel,
+      );
+      return this.#all("SELECT * FROM unikernel ORDER BY id").map((row) => ({
+        name: row.name as string,
+        backend: row.backend as string,
+        spec: row.spec as string,
+        statistics: statisticsOf(row, names.get(row.id) ?? []),
+      }));
+    });
+  }
+
+  history(limit: number, unikernel?: string): HistoryEvent[] {
+    return this.#read(() => {
+      const rows = unikernel === undefined
+        ? this.#all("SELECT * FROM history ORDER BY id DESC LIMIT ?", limit)
+        : this.#all(
+          "SELECT * FROM history WHERE unikernel = ? ORDER BY id DESC LIMIT ?",
+          unikernel,
+          limit,
+        );
+      return rows.reverse().map((row) => ({
+        time: row.time as number,
+        unikernel: row.unikernel as string,
+        what: row.what as HistoryEvent["what"],
+        origin: row.origin as Origin,
+        reason: row.reason as string,
+        from: row.from as string ?? undefined,
+        to: row.to as string ?? undefined,
+      }));
+    });
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #write(write: Write): void {
+    switch (write.kind) {
+      case "configure": {
+        const { name, backend, spec } = write.configuration;
+        const from = this.#specOf(name);
+        this.#run(
+          `INSERT INTO unikernel (name, backend, spec) VALUES (?, ?, ?)
+           ON CONFLICT (name) DO UPDATE SET backend = excluded.backend, spec = excluded.spec`,
+          name,
+          backend,
+          spec,
+        );
+        this.#note({
+          ...write.change,
+          unikernel: name,
+          what: "configuration",
+          from,
+          to: spec,
+        });
+        return;
+      }
+      case "remove": {
+        const { name, change } = write;
+        const from = this.#specOf(name);
+        if (from === undefined) return;
+        this.#run("DELETE FROM unikernel WHERE name = ?", name);
+        this.#note({ ...change, unikernel: name, what: "configuration", from });
+        return;
+      }
+      case "changeState": {
+        const { name, from, statistics, change } = write;
+        const to = statistics.state;
+        this.#count(name, statistics);
+        this.#note({ ...change, unikernel: name, what: "state", from, to });
+        return;
+      }
+      case "count":
+        this.#count(write.name, write.statistics);
+    }
+  }
+
+  #specOf(name: string): string | undefined {
+    const [row] = this.#all("SELECT spec FROM unikernel WHERE name = ?", name);
+    return row?.spec as string | undefined;
+  }
+
+  #count(name: string, statistics: Statistics): void {
+    const { lastStart, lastStop } = statistics;
+    const [row] = this.#all(
+      `UPDATE unikernel SET state = ?, since = ?, starts = ?, failures = ?, time_to_ready = ?,
+         last_start = ?, last_start_reason = ?, last_stop = ?, last_stop_reason = ?
+       WHERE name = ? RETURNING id`,
+      statistics.state,
+      time(statistics.since),
+      statistics.starts,
+      statistics.failures,
+      orNull(statistics.timeToReady),
+      time(lastStart?.time),
+      orNull(lastStart?.reason),
+      time(lastStop?.time),
+      orNull(lastStop?.reason),
+      name,
+    );
+    if (row === undefined) return;
+    this.#run("DELETE FROM name WHERE unikernel = ?", row.id);
+    statistics.names.forEach(({ name, requests, lastRequest }, position) =>
+      this.#run(
+        "INSERT INTO name VALUES (?, ?, ?, ?, ?)",
+        row.id,
+        position,
+        name,
+        requests,
+        time(lastRequest),
+      )
+    );
+  }
+
+  #note(event: HistoryEvent): void {
+    this.#run(
+      `INSERT INTO history (time, unikernel, what, origin, reason, "from", "to") VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      time(event.time),
+      event.unikernel,
+      event.what,
+      event.origin,
+      event.reason,
+      orNull(event.from),
+      orNull(event.to),
+    );
+  }
+
+  #statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #run(sql: string, ...values: Row[string][]): void {
+    this.#statement(sql).run(...values);
+  }
+
+  #all(sql: string, ...values: Row[string][]): Row[] {
+    return this.#statement(sql).all(...values) as Row[];
+  }
+
+  #read<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      throw explain(this.#path, error);
+    }
+  }
+}
+
+function statisticsOf(row: Row, names: Row[]): Statistics | undefined {
+  if (row.state === null) return undefined;
+  const last = (time: string | number | null, reason: string | number | null) =>
+    time === null
+      ? undefined
+      : { time: time as number, reason: reason as string };
+  return {
+    state: row.state as string,
+    since: row.since as number,
+    starts: row.starts as number,
+    failures: row.failures as number,
+    timeToReady: row.time_to_ready as number ?? undefined,
+    lastStart: last(row.last_start, row.last_start_reason),
+    lastStop: last(row.last_stop, row.last_stop_reason),
+    names: names.map(({ name, requests, last_request }) => ({
+      name: name as string,
+      requests: requests as number,
+      lastRequest: last_request as number ?? undefined,
+    })),
+  };
+}
+
+/** A CONFIG may hold secrets. SQLite gives its other files the mode of this one. */
+function createPrivately(path: string): void {
+  try {
+    Deno.openSync(path, { write: true, createNew: true, mode: 0o600 }).close();
+  } catch (error) {
+    // One that exists is not opened here: to close it would drop the locks that this process has on it (fcntl(2)).
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
+}
+
+function makePrivate(path: string): void {
+  for (const file of [path, `${path}-wal`]) {
+    const { mode } = Deno.statSync(file);
+    if ((mode! & 0o077) !== 0) Deno.chmodSync(file, 0o600);
+  }
+}
+
+function identity(path: string): string {
+  const { dev, ino } = Deno.statSync(path);
+  return `${dev}:${ino}`;
+}
+
+/** Locks the database, checks it through and brings it to this version. */
+function prepare(db: DatabaseSync): void {
+  const pragma = (text: string) => db.prepare(`PRAGMA ${text}`).get() as Row;
+  // One process at a time, locked by the kernel until the process ends however it does. In this mode the index of the
+  // WAL is in memory instead of a -shm file, so that a full disk does not keep the database from being read.
+  pragma("locking_mode = EXCLUSIVE");
+  const { application_id } = pragma("application_id");
+  const version = Number(pragma("user_version").user_version);
+  const [{ tables }] = db.prepare(
+    "SELECT count(*) AS tables FROM sqlite_schema",
+  )
+    .all() as Row[];
+  const isNew = application_id === 0 && version === 0 && tables === 0;
+  if (!isNew && application_id !== APPLICATION_ID) {
+    throw new StoreError(
+      "it is a database, but not one of Jitsu: name another file",
+    );
+  }
+  if (version > MIGRATIONS.length) {
+    throw new StoreError(
+      `a newer Jitsu made it (version ${version} of its tables, this one knows ${MIGRATIONS.length}): run that one, or name another file`,
+    );
+  }
+  const { quick_check } = pragma("quick_check(1)");
+  if (quick_check !== "ok") throw new StoreError(damaged(String(quick_check)));
+  const { journal_mode } = pragma("journal_mode = WAL");
+  if (journal_mode !== "wal") {
+    throw new StoreError(
+      `it cannot have a write-ahead log (journal_mode is ${journal_mode})`,
+    );
+  }
+  db.exec("PRAGMA foreign_keys = ON");
+  db.exec("BEGIN IMMEDIATE"); // which fails where nothing can be written
+  migrate(db, version);
+  db.exec("COMMIT");
+}

@@ -1,0 +1,78 @@
+/**
+ * What is wrong with a database file, in words for the person who can do something about it.
+ *
+ * @module
+ */
+import { StoreError } from "./store.ts";
+
+/** Primary result codes of SQLite (https://www.sqlite.org/rescode.html) that a disk or a file can be the reason of. */
+const BUSY = 5,
+  READONLY = 8,
+  IOERR = 10,
+  CORRUPT = 11,
+  FULL = 13,
+  CANTOPEN = 14,
+  NOTADB = 26;
+
+/** What is said of a file whose contents are no good. */
+export function damaged(how: string): string {
+  return `it is damaged (${how}): move it away to begin anew, or put a copy from before in its place`;
+}
+
+/**
+ * A {@linkcode StoreError} that names the file, where the file or its disk is the reason of the error; otherwise the
+ * error is a mistake of ours, and stays as it is.
+ */
+export function explain(path: string, error: unknown): unknown {
+  const what = reason(path, error);
+  return what === undefined
+    ? error
+    : new StoreError(`database ${path}: ${what}`, { cause: error });
+}
+
+function reason(path: string, error: unknown): string | undefined {
+  if (error instanceof StoreError) return error.message;
+  if (!(error instanceof Error)) return undefined;
+  const { message, errcode } = error as Error & { errcode?: number };
+  if (errcode === undefined) {
+    // Deno has no code for a file that it could not open, so the system is asked for the reason.
+    return message.startsWith("unable to open database file")
+      ? systemReason(path)
+      : systemMessage(error);
+  }
+  switch (errcode & 0xff) { // the rest says more precisely which
+    case BUSY:
+      return "another process has it open: stop that one, or give each Jitsu a database of its own";
+    case READONLY:
+      return "it cannot be written: give Jitsu write access to it and to its directory";
+    case FULL:
+      return "the disk is full: make room";
+    case IOERR:
+      return `${message}: see what is wrong with its disk`;
+    case CANTOPEN:
+      return systemReason(path);
+    case CORRUPT:
+    case NOTADB:
+      return damaged(message);
+  }
+}
+
+/** Why a file cannot be opened. This process must not have it open already: closing it drops its locks (fcntl(2)). */
+function systemReason(path: string): string {
+  try {
+    Deno.openSync(path, { read: true, write: true }).close();
+  } catch (error) {
+    return systemMessage(error as Error) ?? (error as Error).message;
+  }
+  return "it cannot be opened: give Jitsu write access to its directory";
+}
+
+/** What the system says, where it was the system that said something. */
+function systemMessage(error: Error): string | undefined {
+  // As in "No such file or directory (os error 2): open '/a/b'"
+  const [, text] = /^(.+?) \(os error \d+\)/.exec(error.message) ?? [];
+  if (text === undefined) return undefined;
+  return error instanceof Deno.errors.NotFound
+    ? "its directory does not exist: make it, or name another file"
+    : `${text.toLowerCase()}: name a file that Jitsu can read and write`;
+}

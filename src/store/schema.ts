@@ -1,0 +1,68 @@
+/**
+ * The tables of the database, and how those of an older version become those of this one.
+ *
+ * A migration that was released is never edited: whoever needs other tables appends one, and a test that brings a
+ * database of the version before to the new one.
+ *
+ * @module
+ */
+import type { DatabaseSync } from "node:sqlite";
+
+/** What marks a database as Jitsu's, in its header: "JITS". */
+export const APPLICATION_ID = 0x4a495453;
+
+/** The one at index N makes version N + 1 of version N. Times are in milliseconds since 1970. */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE unikernel (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    backend TEXT NOT NULL,
+    spec TEXT NOT NULL,
+    state TEXT, -- NULL until there are statistics
+    since INTEGER,
+    starts INTEGER,
+    failures INTEGER,
+    time_to_ready REAL, -- milliseconds
+    last_start INTEGER,
+    last_start_reason TEXT,
+    last_stop INTEGER,
+    last_stop_reason TEXT
+  ) STRICT;
+
+  CREATE TABLE name (
+    unikernel INTEGER NOT NULL REFERENCES unikernel ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    requests INTEGER NOT NULL,
+    last_request INTEGER,
+    PRIMARY KEY (unikernel, position)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE history (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    time INTEGER NOT NULL,
+    unikernel TEXT NOT NULL,
+    what TEXT NOT NULL CHECK (what IN ('state', 'configuration')),
+    origin TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    "from" TEXT,
+    "to" TEXT
+  ) STRICT;
+  CREATE INDEX history_of_unikernel ON history (unikernel, id);
+  `,
+];
+
+/** Brings a database of an older version to this one, within the transaction of the caller. */
+export function migrate(
+  db: DatabaseSync,
+  from: number,
+  migrations: readonly string[] = MIGRATIONS,
+): void {
+  if (from === migrations.length) return;
+  for (const migration of migrations.slice(from)) db.exec(migration);
+  db.exec(`
+    PRAGMA application_id = ${APPLICATION_ID};
+    PRAGMA user_version = ${migrations.length};
+  `);
+}
