@@ -1,0 +1,176 @@
+/**
+ * Hostile packets against the codec, the query reader and the responder in this process.
+ *
+ * @module
+ */
+import { MAX_MESSAGE, MAX_UDP_PAYLOAD } from "../../src/dns/constants.ts";
+import {
+  decodeMessage,
+  encodeMessage,
+  type Message,
+} from "../../src/dns/message.ts";
+import {
+  formatName,
+  hashName,
+  NameError,
+  nameKey,
+  parseName,
+  WireError,
+} from "../../src/dns/name.ts";
+import { isLoopback } from "../../src/dns/guard.ts";
+import { KnownPeer, type Peer } from "../../src/dns/peer.ts";
+import { QueryReader, Verdict } from "../../src/dns/query.ts";
+import { LATER, type Responder } from "../../src/dns/responder.ts";
+import type { Transport } from "../../src/dns/transport.ts";
+import { checkResponse, Finding, isAnswerable, must } from "./check.ts";
+import type { Random } from "./random.ts";
+
+/** What the codec says to a message that is none; anything else that it throws is a finding. */
+function isExpected(error: unknown): boolean {
+  return error instanceof WireError || error instanceof NameError;
+}
+
+/** Runs it; undefined where it says that its input is wrong, a {@linkcode Finding} where it fails otherwise. */
+function attempt<T>(what: string, run: () => T): T | undefined {
+  try {
+    return run();
+  } catch (error) {
+    if (isExpected(error)) return undefined;
+    if (error instanceof Finding) throw error;
+    throw new Finding(`${what}: ${(error as Error).stack ?? error}`);
+  }
+}
+
+/** Whether two messages say the same; a compressed name may have the case of an earlier one (RFC 4343 section 4). */
+function isSame(one: Message, other: Message): boolean {
+  const replacer = (_key: string, value: unknown) =>
+    value instanceof Uint8Array ? nameKey(value) : value;
+  return JSON.stringify(one, replacer) === JSON.stringify(other, replacer);
+}
+
+/** What can be decoded can be encoded, and decoded again to the same. */
+function checkCodec(packet: Uint8Array): Message | undefined {
+  const message = attempt("decodeMessage", () => decodeMessage(packet));
+  if (message === undefined) return undefined;
+  for (const { name } of message.questions) {
+    const again = parseName(formatName(name));
+    must(String(again) === String(name), `a name is not its text's: ${name}`);
+  }
+  const octets = attempt("encodeMessage", () => encodeMessage(message));
+  if (octets === undefined) return message;
+  const again = decodeMessage(octets);
+  must(
+    isSame(again, message),
+    "a message is not the same encoded and decoded",
+  );
+  const cut = encodeMessage(message, 512);
+  decodeMessage(cut);
+  return message;
+}
+
+/** The query reader, which looks at less, agrees with the codec on what it looks at. */
+function checkReader(
+  reader: QueryReader,
+  packet: Uint8Array,
+  message: Message | undefined,
+): void {
+  const verdict = reader.read(packet);
+  must(
+    (verdict === Verdict.DROP) === !isAnswerable(packet),
+    `the verdict is ${verdict}`,
+  );
+  if (verdict !== Verdict.ANSWER || message === undefined) return;
+  const [{ name, type, class: klass }] = message.questions;
+  must(
+    reader.type === type && reader.class === klass,
+    "the reader's question is another",
+  );
+  must(reader.hash === hashName(name), "the reader's hash is another");
+  const opts = message.additionals.filter(({ type }) => type === 41);
+  must(opts.length === (reader.edns ? 1 : 0), "the reader's OPT is another");
+}
+
+/** One responder, and who asks it. */
+export class Client {
+  readonly #responder: Responder;
+  readonly #out = new Uint8Array(MAX_MESSAGE);
+  readonly #peers: Peer[];
+  /** What went wrong with responses that came later. */
+  readonly late: unknown[] = [];
+
+  constructor(responder: Responder, hostnames: string[]) {
+    this.#responder = responder;
+    this.#peers = hostnames.flatMap((hostname) =>
+      Array.from(
+        { length: 4 },
+        (_, i) => new KnownPeer({ hostname, port: 5000 + i }),
+      )
+    );
+  }
+
+  /** Asks with a packet. */
+  ask(packet: Uint8Array, random: Random): void {
+    const name = random.below(4) === 0 ? "tcp" : "udp";
+    const query = packet.slice(), peer = random.pick(this.#peers);
+    const way = {
+      transport: name,
+      isLoopback: isLoopback(peer.octets),
+    } as const;
+    const transport: Transport = {
+      name,
+      send: (response) => {
+        try {
+          checkResponse(query, response, way);
+        } catch (error) {
+          this.late.push(error);
+        }
+      },
+    };
+    const out = name === "udp"
+      ? this.#out.subarray(0, MAX_UDP_PAYLOAD)
+      : this.#out;
+    const before = this.#responder.waiting;
+    const length = attempt(
+      "respond",
+      () => this.#responder.respond(packet, out, transport, peer),
+    )!;
+    if (length > 0) checkResponse(query, out.subarray(0, length), way);
+    else if (length === LATER) {
+      must(
+        this.#responder.waiting === before + 1,
+        "a response that comes later is not counted",
+      );
+    }
+  }
+
+  /** Waits for what comes later; throws what was wrong with it. */
+  async settle(): Promise<void> {
+    await this.#responder.idle();
+    must(this.#responder.waiting === 0, "queries wait for ever");
+    const [wrong] = this.late.splice(0);
+    if (wrong !== undefined) throw wrong;
+  }
+}
+
+/** Feeds packets to the codec, to the reader and to clients in turn. */
+export class InProcess {
+  readonly #reader = new QueryReader();
+  readonly #clients: Client[];
+
+  constructor(clients: Client[]) {
+    this.#clients = clients;
+  }
+
+  /** Throws a {@linkcode Finding}. */
+  feed(packet: Uint8Array, random: Random): void {
+    const copy = packet.slice();
+    const message = checkCodec(packet);
+    checkReader(this.#reader, packet, message);
+    for (const client of this.#clients) client.ask(packet, random);
+    must(packet.every((octet, i) => octet === copy[i]), "a packet was changed");
+  }
+
+  async settle(): Promise<void> {
+    for (const client of this.#clients) await client.settle();
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * Responders to be fed with hostile packets in this process: one that refuses what is not its own, one that forwards.
+ *
+ * @module
+ */
+import { Access } from "../../src/dns/access.ts";
+import { Cookies } from "../../src/dns/cookies.ts";
+import { Guard } from "../../src/dns/guard.ts";
+import { parseName } from "../../src/dns/name.ts";
+import { parseNetwork } from "../../src/dns/network.ts";
+import { Flag } from "../../src/dns/constants.ts";
+import { decodeMessage, encodeMessage } from "../../src/dns/message.ts";
+import { type Forwarder, Responder } from "../../src/dns/responder.ts";
+import { TokenBuckets } from "../../src/dns/token_buckets.ts";
+import { type Host, Zone } from "../../src/dns/zone.ts";
+
+/** A client network that may ask, beside this host. */
+export const ALLOWED = "192.0.2.0/24";
+
+/** Milliseconds on the clock of the responders: it stands still but for what the fuzzer moves it. */
+export const clock = { now: 0 };
+const now = () => clock.now;
+
+function host(
+  addresses: string[],
+  ready: boolean,
+  summon: () => Promise<void>,
+): Host {
+  return {
+    addresses,
+    ttl: 60,
+    summonable: { ready, summon },
+    usage: { requests: 0, lastRequest: -Infinity },
+  };
+}
+
+/** A zone with a name that is ready, one whose host comes when summoned, one whose host fails, and a big one. */
+function makeZone(): Zone {
+  const zone = new Zone(1);
+  const ready = host(
+    ["192.0.2.1", "2001:db8::1"],
+    true,
+    () => Promise.resolve(),
+  );
+  zone.add(parseName("www.jitsu.test"), ready);
+  zone.add(parseName("jitsu.test"), ready);
+  const many = Array.from({ length: 200 }, (_, i) => `198.51.100.${i}`);
+  zone.add(
+    parseName("many.jitsu.test"),
+    host(many, true, () => Promise.resolve()),
+  );
+  zone.add(
+    parseName("cold.jitsu.test"),
+    host(["192.0.2.2"], false, () => Promise.resolve()),
+  );
+  const fails = () => Promise.reject(new Error("it went off again"));
+  zone.add(parseName("broken.jitsu.test"), host(["192.0.2.3"], false, fails));
+  zone.addPointer("192.0.2.1", parseName("www.jitsu.test"), 60);
+  return zone;
+}
+
+/** A responder for names of its own alone, or with somebody to ask about all others. */
+export function makeResponder(forwarder?: Forwarder): Responder {
+  const guard = new Guard({
+    access: new Access([parseNetwork(ALLOWED)!], now, () => []),
+    cookies: new Cookies(() => clock.now / 1000, new Uint8Array(16)),
+    responses: new TokenBuckets(1000, 2000, now),
+    starts: new TokenBuckets(1, 64, now),
+    nsid: "fuzz",
+  });
+  return new Responder(makeZone(), guard, forwarder, now);
+}
+
+/** Somebody to ask, who has an answer to every other question, after a while. */
+let turn = 0;
+export const stubForwarder: Forwarder = {
+  async forward(packet, _query, limit) {
+    await Promise.resolve();
+    if (turn++ % 2 === 0) throw new Error("nobody is there");
+    const message = decodeMessage(packet);
+    return encodeMessage({
+      ...message,
+      flags: Flag.QR | message.flags & Flag.RD,
+      answers: [],
+      authorities: [],
+    }, limit);
+  },
+};
