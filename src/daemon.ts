@@ -15,23 +15,30 @@ import type {
   Machine,
 } from "./backends/backend.ts";
 import { canonicalAddress } from "./dns/address.ts";
-import { type Server, serverName } from "./dns/exchange.ts";
-import { type ServerSource, UpstreamForwarder } from "./dns/forwarder.ts";
+import { UpstreamForwarder } from "./dns/forwarder.ts";
 import { Guard } from "./dns/guard.ts";
-import { parseName } from "./dns/name.ts";
+import { type Name, parseName, ROOT } from "./dns/name.ts";
 import { ResolvConf } from "./dns/resolv_conf.ts";
 import { Responder } from "./dns/responder.ts";
+import { Route, Routes } from "./dns/routes.ts";
 import { UdpServer } from "./dns/udp.ts";
+import { type Server, Upstream } from "./dns/upstream.ts";
 import { Zone } from "./dns/zone.ts";
 import { log } from "./log.ts";
 import { Summoner } from "./summon/summoner.ts";
 import type { Unikernel } from "./summon/unikernel.ts";
 
-/** Where names that are not ours are asked. */
-export type Forwarding =
-  | { kind: "off" }
-  | { kind: "resolv.conf"; path: string }
-  | { kind: "servers"; servers: { address: string; port: number }[] };
+/** Where names that are not ours are asked, and how the answers are kept. */
+export interface Forwarding {
+  /** Who is asked: nobody where there are none. Or a resolv.conf(5) that names them. */
+  servers: Server[] | { path: string };
+  /** Who is asked in their place about a domain and all below it: nobody where there are none. */
+  domains: Map<string, Server[]>;
+  /** How many answers are kept; 0 for none. */
+  cacheSize: number;
+  /** Seconds for which an answer that has expired may be given out where the servers fail; 0 for never. */
+  serveStale: number;
+}
 
 /** Who is served, and how much. */
 export interface Limits {
@@ -145,29 +152,38 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
 function forwarderFor(
   { forwarding, bind, port }: DaemonOptions,
 ): UpstreamForwarder | undefined {
-  if (forwarding.kind === "off") return undefined;
-  let source: ServerSource;
-  if (forwarding.kind === "servers") {
-    source = () => Promise.resolve(forwarding.servers);
-  } else {
-    const file = new ResolvConf(forwarding.path);
-    source = () => file.servers();
+  const { servers, domains, cacheSize, serveStale } = forwarding;
+  const isSelf = (server: Server) =>
+    server.port === port && isOwnAddress(server.address, bind);
+  const routeTo = (domain: Name, servers: Server[]) => {
+    const upstreams = servers.map((server) => new Upstream(server));
+    const source = () => Promise.resolve(upstreams);
+    return new Route(domain, servers.length > 0 ? source : undefined, isSelf);
+  };
+  let fallback: Route | undefined;
+  if (!Array.isArray(servers)) {
+    const file = new ResolvConf(servers.path);
+    fallback = new Route(ROOT, () => file.servers(), isSelf);
+  } else if (servers.length > 0) {
+    fallback = routeTo(ROOT, servers);
   }
-  return new UpstreamForwarder(source, selfTest(bind, port));
+  if (fallback === undefined && domains.size === 0) return undefined;
+  const routes = new Routes(
+    fallback,
+    [...domains].map(([domain, servers]) =>
+      routeTo(parseName(domain), servers)
+    ),
+  );
+  return new UpstreamForwarder({ routes, cacheSize, serveStale });
 }
 
-/** Tells whether asking a server would be asking ourselves. */
-function selfTest(bind: string, port: number): (server: Server) => boolean {
-  const own = new Set([bind]);
-  if (bind === "0.0.0.0" || bind === "::") {
-    for (const { address } of Deno.networkInterfaces()) {
-      own.add(canonicalAddress(address) ?? address);
-    }
-  }
-  const names = new Set(
-    [...own].map((address) => serverName({ address, port })),
-  );
-  return (server) => names.has(serverName(server));
+/** Whether packets to an address come to a socket that is bound to `bind`, as the interfaces are now. */
+function isOwnAddress(address: string, bind: string): boolean {
+  if (bind !== "0.0.0.0" && bind !== "::") return address === bind;
+  return address.startsWith("127.") ||
+    Deno.networkInterfaces().some((each) =>
+      canonicalAddress(each.address) === address
+    );
 }
 
 function guardFor({ limits }: DaemonOptions, now: () => number): Guard {

@@ -68,7 +68,7 @@ const UNKNOWN = "--?";
 /**
  * A word in a form that parseArgs reads as it is meant. parseArgs does not know that a short option's value may follow
  * at once (`-mdestroy`), nor that a flag takes none (`--version=1`); it knows short options with two dashes, and reads
- * `--no-bind=x` as `--bind=x`. Nothing is left of a wrong option that brings its own value.
+ * `--no-bind=x` as `--bind=x`. Where a value can be left out, the next word is none. Nothing is left of a wrong option that brings its own value.
  */
 function spellOut(word: string, problems: string[]): string[] {
   const [, dashes, name, rest] = /^(--?)(.[^=]*)(.*)$/s.exec(word) ?? [];
@@ -84,7 +84,7 @@ function spellOut(word: string, problems: string[]): string[] {
     problems.push(unknownOption(dashes + name));
     return value === "" ? [UNKNOWN] : [];
   }
-  if (value === "") return [word];
+  if (value === "" && option.bare === undefined) return [word];
   if (option.value === undefined) {
     problems.push(`option --${name} takes no value`);
     return [];

@@ -6,6 +6,7 @@
 import type { BackendDescription } from "../backends/backend.ts";
 import { BACKENDS } from "../backends/registry.ts";
 import type { DaemonOptions, Forwarding } from "../daemon.ts";
+import { type Server, serverName } from "../dns/upstream.ts";
 import type { setupLog } from "../log.ts";
 import type { Unikernel } from "../summon/unikernel.ts";
 import { readArguments } from "./args.ts";
@@ -89,22 +90,63 @@ function backendOf(
   return backend;
 }
 
-function forwardingOf(
-  { forwarder, port, bind, listen }: OptionValues,
-  problems: string[],
-): Forwarding {
-  if (forwarder === undefined) {
-    return { kind: "resolv.conf", path: "/etc/resolv.conf" };
-  }
-  if (forwarder === NO_FORWARDER) return { kind: "off" };
-  const isOwn = forwarder === bind || isWildcard(bind) &&
-      (forwarder.startsWith("127.") || bind === "::" && forwarder === "::1");
-  if (isOwn && port === listen) {
+function forwardingOf(values: OptionValues, problems: string[]): Forwarding {
+  const { forward, forwarder, port } = values;
+  const servers = forwarder.flatMap((each) =>
+    each === NO_FORWARDER ? [] : [{
+      address: each.address,
+      port: each.port ?? port,
+    }]
+  );
+  if (0 < servers.length && servers.length < forwarder.length) {
     problems.push(
-      `option --forwarder ${forwarder} with port ${port} is where Jitsu itself listens: queries would never leave it`,
+      `option --forwarder ${NO_FORWARDER} turns forwarding off, and ${
+        serverName(servers[0])
+      } is to be forwarded to: give one or the other`,
     );
   }
-  return { kind: "servers", servers: [{ address: forwarder, port }] };
+  for (const server of servers) {
+    checkServer(`option --forwarder`, server, values, problems);
+  }
+
+  const domains = new Map<string, Server[]>();
+  for (const { domain, server } of forward) {
+    const known = domains.get(domain);
+    if (known !== undefined && (server === undefined || known.length === 0)) {
+      problems.push(
+        `option --forward ${domain}= keeps ${domain} in the house, and is not the only one for it: give one or the other`,
+      );
+    }
+    const added = server === undefined
+      ? []
+      : [{ address: server.address, port: server.port ?? port }];
+    for (const each of added) {
+      checkServer(`option --forward ${domain}=`, each, values, problems);
+    }
+    domains.set(domain, [...known ?? [], ...added]);
+  }
+  return {
+    servers: forwarder.length > 0 ? servers : { path: "/etc/resolv.conf" },
+    domains,
+    cacheSize: values["cache-size"],
+    serveStale: values["serve-stale"] ?? 0,
+  };
+}
+
+function checkServer(
+  option: string,
+  server: Server,
+  { bind, listen }: OptionValues,
+  problems: string[],
+): void {
+  const { address, port } = server;
+  const isOwn = address === bind || isWildcard(bind) &&
+      (address.startsWith("127.") || bind === "::" && address === "::1");
+  if (isOwn && port === listen) {
+    problems.push(
+      `${option} ${address} with port ${port} is where Jitsu itself listens: queries would never leave it`,
+    );
+  }
 }
 
 /** Puts a CONFIG together again that white space after a comma has cut in two, so that what else is wrong is found. */

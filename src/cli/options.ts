@@ -7,10 +7,10 @@ import { BACKENDS } from "../backends/registry.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../log.ts";
 import { STOP_MODES } from "../summon/unikernel.ts";
 import {
-  readAddress,
   readBindAddress,
   readChoice,
   readCount,
+  readDomainServer,
   type Reader,
   readLimit,
   readListenPort,
@@ -18,8 +18,11 @@ import {
   readNsid,
   readPort,
   readSeconds,
+  readServer,
+  readStale,
   readText,
   readTtl,
+  type ServerText,
 } from "./values.ts";
 
 /** An option of the command line. */
@@ -34,7 +37,7 @@ export interface Option {
   read?: Reader<unknown>;
   /** The value that counts when the option is not given, as it would be typed. */
   absent?: string;
-  /** The value that counts when the option is given without one. */
+  /** The value that counts when the option is given without one; where there is this, a value comes after `=`. */
   bare?: string;
   /** Whether it may be given several times; its value is an array then. */
   repeatable?: boolean;
@@ -48,8 +51,8 @@ export const HELP_FORMATS = ["pager", "plain", "groff"] as const;
 /** What turns forwarding off. */
 export const NO_FORWARDER = "0.0.0.0";
 
-function readForwarder(text: string): string {
-  return text === NO_FORWARDER ? text : readAddress(text);
+function readForwarder(text: string): typeof NO_FORWARDER | ServerText {
+  return text === NO_FORWARDER ? text : readServer(text);
 }
 
 /** In the order of `--help`. */
@@ -73,6 +76,14 @@ export const OPTIONS = [
       "Serve DNS on this IPv4 or IPv6 address. `0.0.0.0` and `::` are all of the host's.",
   },
   {
+    name: "cache-size",
+    value: "N",
+    read: readLimit,
+    absent: "10000",
+    doc:
+      "How many answers of other DNS servers to remember, for as long as their TTLs allow. `0` is none.",
+  },
+  {
     name: "connect",
     short: "c",
     value: "CONNECT",
@@ -94,13 +105,25 @@ export const OPTIONS = [
       "`wait_for_tcp` waits exactly as long as it takes instead.",
   },
   {
+    name: "forward",
+    value: "DOMAIN=ADDR[#PORT]",
+    read: readDomainServer,
+    repeatable: true,
+    doc:
+      "The DNS server that is asked about this domain and all below it, in place of `--forwarder`; can be given more " +
+      "than once, also for one domain. The longest domain that matches counts. `DOMAIN=` without a server keeps the " +
+      "domain in the house: nobody is asked, and what no unikernel answers for does not exist.",
+  },
+  {
     name: "forwarder",
     short: "f",
-    value: "ADDR",
+    value: "ADDR[#PORT]",
     read: readForwarder,
+    repeatable: true,
     doc:
-      "The DNS server, by its IPv4 or IPv6 address, that is asked for names that belong to no unikernel. Without this " +
-      "option the nameservers of /etc/resolv.conf are. `0.0.0.0` turns forwarding off.",
+      "A DNS server, by its IPv4 or IPv6 address, that is asked for names that belong to no unikernel; can be given " +
+      "more than once, and the fastest is preferred. Without this option the nameservers of /etc/resolv.conf are. " +
+      "`0.0.0.0` turns forwarding off, but for the domains of `--forward`.",
   },
   {
     name: "help",
@@ -172,7 +195,8 @@ export const OPTIONS = [
     value: "PORT",
     read: readPort,
     absent: "53",
-    doc: "The UDP port of the DNS server that `--forwarder` names.",
+    doc:
+      "The port of the DNS servers that `--forwarder` and `--forward` name without one.",
   },
   {
     name: "rate-limit",
@@ -182,6 +206,15 @@ export const OPTIONS = [
     doc:
       "How many responses a second one client network may have over UDP until it has shown, by a DNS cookie or by " +
       "TCP, that its address is its own. `0` is no limit. This host itself has none.",
+  },
+  {
+    name: "serve-stale",
+    value: "SECONDS",
+    read: readStale,
+    bare: "86400",
+    doc:
+      "When other DNS servers fail or take long, give out what is remembered although its TTL is over, for at most " +
+      "this time.",
   },
   {
     name: "start-limit",

@@ -78,6 +78,13 @@ export const readLimit: Reader<number> = readInteger(
   "a whole number",
 );
 
+/** For how long expired answers may be given out, in whole seconds: a week at the most. */
+export const readStale: Reader<number> = readInteger(
+  1,
+  604_800,
+  "a whole number of seconds",
+);
+
 /** A network in CIDR notation, or one address. */
 export function readNetwork(text: string): Network {
   const network = parseNetwork(text);
@@ -144,6 +151,44 @@ export function readAddress(text: string): string {
     );
   }
   return address;
+}
+
+/** A DNS server, whose port may be given elsewhere. */
+export interface ServerText {
+  /** Canonical. */
+  address: string;
+  port: number | undefined;
+}
+
+/** A DNS server, as `ADDR` or, as dig writes it, `ADDR#PORT`. */
+export function readServer(text: string): ServerText {
+  const [address, port] = split(text, "#");
+  return {
+    address: readAddress(address),
+    port: port === undefined ? undefined : readPort(port),
+  };
+}
+
+/** A domain and the DNS server that is asked about it, if anybody is, as `DOMAIN=ADDR#PORT`. */
+export function readDomainServer(
+  text: string,
+): { domain: string; server: ServerText | undefined } {
+  const [domain, server] = split(text, "=");
+  if (server === undefined) {
+    throw new ValueError(
+      "a domain and its server (such as example.org=192.0.2.1)",
+    );
+  }
+  return {
+    domain: readDnsName(domain),
+    server: server === "" ? undefined : readServer(server),
+  };
+}
+
+/** What is before a separator, and what after it, if it is there. */
+function split(text: string, separator: string): [string, string | undefined] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
 }
 
 /** Whether binding to the address is binding to all of the host's. */

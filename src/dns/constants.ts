@@ -59,6 +59,7 @@ export const Rcode = {
   NXDOMAIN: 3,
   NOTIMP: 4,
   REFUSED: 5,
+  YXDOMAIN: 6,
   BADVERS: 16,
   BADCOOKIE: 23,
 } as const;
@@ -89,8 +90,10 @@ export const DO = 0x8000;
 export const ExtendedError = {
   OTHER: 0,
   STALE_ANSWER: 3,
+  CACHED_ERROR: 13,
   NOT_READY: 14,
   PROHIBITED: 18,
+  STALE_NXDOMAIN_ANSWER: 19,
   NOT_AUTHORITATIVE: 20,
   NOT_SUPPORTED: 21,
   NO_REACHABLE_AUTHORITY: 22,

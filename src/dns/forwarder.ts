@@ -1,183 +1,252 @@
 /**
- * Names that are not ours: asked of upstream servers, and their replies made fit for our clients.
+ * Names that are not ours: asked of upstream servers, and what they said kept for the next who asks.
  *
  * EDNS is hop by hop (RFC 6891 section 6.2.1): towards upstream there is an OPT record of our own, towards the client
- * one only if it sent one. What upstream says of authenticity is not passed on, since nothing here validates it.
+ * one only if it sent one. What upstream says of authenticity (AD) is not passed on, since nothing here validates it.
  *
  * @module
  */
-import { log } from "../log.ts";
-import {
-  DO,
-  EdnsOption,
-  Flag,
-  MAX_UDP_PAYLOAD,
-  Opcode,
-  Type,
-} from "./constants.ts";
-import {
-  exchange,
-  ExchangeError,
-  type Reply,
-  type Server,
-  serverName,
-} from "./exchange.ts";
-import {
-  decodeMessage,
-  encodeMessage,
-  type Message,
-  type ResourceRecord,
-} from "./message.ts";
-import { ROOT } from "./name.ts";
+import { Cache, type Entry } from "./cache.ts";
+import { ExtendedError, Flag, HEADER_SIZE, Rcode } from "./constants.ts";
+import { exchange, ExchangeError } from "./exchange.ts";
 import type { QueryReader } from "./query.ts";
+import {
+  failureOf,
+  failureOfReply,
+  type Resolution,
+  resolutionOf,
+  staleOf,
+  withoutRecords,
+} from "./resolution.ts";
 import type { Forwarder } from "./responder.ts";
+import type { Route, Routes } from "./routes.ts";
+import { SingleFlight } from "./single_flight.ts";
+import { emptyZoneAnswer } from "./special_names.ts";
+import {
+  isAnswer,
+  rcodeOf,
+  type UpstreamQuestion,
+  upstreamQuestion,
+} from "./upstream_query.ts";
 
-/** How many queries may wait for upstream at a time: each has a socket. */
-const MAX_PENDING = 500;
-/** Milliseconds until a query fails: clients give up after 5 s, and are told before. */
+/** How many questions may be with upstream servers at a time: each has a socket. */
+const MAX_PENDING = 1000;
+/** Milliseconds until a question fails: clients give up after 5 s, and are told before. */
 const DEADLINE = 4500;
-/** The most milliseconds until the next server is asked, or the same one again. */
-const MAX_INTERVAL = 1500;
+/** Milliseconds after which a client is given a stale answer while a new one is on its way (RFC 8767 section 5). */
+const CLIENT_PATIENCE = 1800;
+/** Milliseconds for which nobody is asked again where a stale answer did (RFC 8767 section 5). */
+const RECHECK = 30_000;
+/** Milliseconds after which it is looked whether the servers are still the same. */
+const CHECK_INTERVAL = 1000;
 
-/** Who is asked, found out anew for every query. */
-export type ServerSource = () => Promise<readonly Server[]>;
+/** Settings of an {@linkcode UpstreamForwarder}. */
+export interface ForwarderOptions {
+  routes: Routes;
+  /** How many answers are kept; 0 for none. */
+  cacheSize: number;
+  /** Seconds for which an answer that has expired may be given out where upstream fails; 0 for never. */
+  serveStale: number;
+  /** Milliseconds, and counted on while the host sleeps: answers expire meanwhile. */
+  now?: () => number;
+}
 
-/** Forwards over UDP. */
+/** Forwards, and remembers. */
 export class UpstreamForwarder implements Forwarder {
-  readonly #source: ServerSource;
-  readonly #isSelf: (server: Server) => boolean;
+  readonly #routes: Routes;
+  readonly #cache: Cache | undefined;
+  readonly #maxStale: number;
+  readonly #now: () => number;
+  readonly #flights = new SingleFlight<Resolution>();
   readonly #closing = new AbortController();
   #pending = 0;
-  /** The server that replied last is asked first. */
-  #preferred: string | undefined;
-  #warnedOfSelf = false;
+  #checkedAt = -Infinity;
+  #servers: unknown;
 
-  /** @param isSelf tells the servers that are this program itself: they are never asked */
-  constructor(source: ServerSource, isSelf: (server: Server) => boolean) {
-    this.#source = source;
-    this.#isSelf = isSelf;
+  constructor({ routes, cacheSize, serveStale, now }: ForwarderOptions) {
+    this.#routes = routes;
+    this.#cache = cacheSize > 0 ? new Cache(cacheSize) : undefined;
+    this.#maxStale = serveStale * 1000;
+    this.#now = now ?? Date.now;
   }
 
-  async forward(
-    packet: Uint8Array,
-    query: QueryReader,
-    limit: number,
-  ): Promise<Uint8Array> {
-    if (this.#pending >= MAX_PENDING) {
-      throw new ExchangeError(
-        `${MAX_PENDING} queries are waiting for upstream servers already`,
-      );
+  find(packet: Uint8Array, query: QueryReader): Resolution | undefined {
+    const now = this.#now();
+    if (now - this.#checkedAt >= CHECK_INTERVAL || now < this.#checkedAt) {
+      this.#checkedAt = now;
+      this.#noticeChange();
     }
-    this.#pending++;
-    try {
-      const asked = decodeMessage(packet);
-      const reply = await this.#ask(upstreamQuery(asked, query));
-      return encodeMessage(clientResponse(asked, query, reply.message), limit);
-    } finally {
-      this.#pending--;
+    const entry = this.#cache?.find(packet, query);
+    if (entry !== undefined) {
+      if (isFresh(entry, now)) {
+        entry.resolution.age = Math.floor((now - entry.storedAt) / 1000);
+        return entry.resolution;
+      }
+      if (now < entry.retryAt && this.#mayBeStale(entry, now)) {
+        return this.#stale(entry, now);
+      }
     }
+    const route = this.#routes.find(packet, query.questionEnd);
+    if (route === undefined) return NOT_FORWARDED;
+    return route.isClosed ? nothing(route, query) : undefined;
   }
 
-  /** Fails all queries that are waiting, and all to come. */
+  async resolve(packet: Uint8Array, query: QueryReader): Promise<Resolution> {
+    const entry = this.#cache?.find(packet, query);
+    const question = upstreamQuestion(packet, query);
+    const flight = this.#flights.join(
+      keyOf(question),
+      () => this.#ask(question, packet, query, entry),
+    );
+    if (entry === undefined || !this.#mayBeStale(entry, this.#now())) {
+      return await flight;
+    }
+    const fresh = await settled(flight, CLIENT_PATIENCE);
+    return fresh === undefined || fresh.isFailure
+      ? this.#stale(entry, this.#now())
+      : fresh;
+  }
+
+  hasRoute(packet: Uint8Array, query: QueryReader): boolean {
+    return this.#routes.ofDomain(packet, query.questionEnd) !== undefined;
+  }
+
+  /** Fails all questions that are under way, and all to come. */
   close(reason: Error): void {
     this.#closing.abort(reason);
   }
 
-  async #ask(query: Omit<Message, "id">): Promise<Reply> {
+  /** Asks upstream, and keeps what it says. */
+  async #ask(
+    question: UpstreamQuestion,
+    packet: Uint8Array,
+    query: QueryReader,
+    entry: Entry | undefined,
+  ): Promise<Resolution> {
+    const route = this.#routes.find(packet, query.questionEnd)!;
+    const servers = await route.servers();
     this.#closing.signal.throwIfAborted();
-    const servers = this.#inOrder(await this.#source());
     if (servers.length === 0) {
-      throw new ExchangeError("there is no upstream server to ask");
+      throw new Error("there is no upstream server to ask");
     }
-    const interval = Math.min(MAX_INTERVAL, DEADLINE / (2 * servers.length));
-    const reply = await exchange(
-      query,
-      servers,
-      { interval, deadline: DEADLINE },
-      this.#closing.signal,
-    );
-    this.#preferred = serverName(reply.server);
-    return reply;
-  }
-
-  #inOrder(all: readonly Server[]): Server[] {
-    const servers = all.filter((server) => !this.#isSelf(server));
-    if (servers.length < all.length && !this.#warnedOfSelf) {
-      this.#warnedOfSelf = true;
-      log("dns").warn(
-        "this server itself is among its upstream servers, and is left out",
+    // No more than there are left for others: one domain whose servers are dead never takes the last.
+    if (route.pending >= MAX_PENDING - this.#pending) {
+      throw new Error(
+        `${route.pending} questions are with the upstream servers already`,
       );
     }
-    const first = servers.findIndex((each) =>
-      serverName(each) === this.#preferred
-    );
-    if (first > 0) servers.unshift(...servers.splice(first, 1));
-    return servers;
-  }
-}
-
-/** The query to send upstream for a client's. */
-function upstreamQuery(
-  { questions }: Message,
-  query: QueryReader,
-): Omit<Message, "id"> {
-  const dnssecOk = query.edns ? query.ednsFlags & DO : 0;
-  return {
-    flags: query.flags & (Flag.RD | Flag.CD),
-    opcode: Opcode.QUERY,
-    rcode: 0,
-    questions,
-    answers: [],
-    authorities: [],
-    additionals: [opt(dnssecOk, new Uint8Array(0))],
-  };
-}
-
-/** The response to send to a client for upstream's. */
-function clientResponse(
-  asked: Message,
-  query: QueryReader,
-  reply: Message,
-): Message {
-  const additionals = reply.additionals.filter(({ type }) =>
-    type !== Type.OPT && type !== Type.TSIG
-  );
-  if (query.edns) {
-    const upstreamOpt = reply.additionals.find(({ type }) => type === Type.OPT);
-    const ttl = query.ednsFlags & DO | (upstreamOpt?.ttl ?? 0) & 0xff000000;
-    const options = upstreamOpt ? extendedErrorsOf(upstreamOpt.rdata) : [];
-    additionals.push(opt(ttl >>> 0, Uint8Array.from(options)));
-  }
-  return {
-    ...reply,
-    id: asked.id,
-    flags: Flag.QR | Flag.RA | query.flags & (Flag.RD | Flag.CD) |
-      reply.flags & Flag.TC,
-    questions: asked.questions,
-    additionals,
-  };
-}
-
-function opt(ttl: number, rdata: Uint8Array): ResourceRecord {
-  return {
-    name: ROOT,
-    type: Type.OPT,
-    class: MAX_UDP_PAYLOAD,
-    ttl,
-    rdata,
-  };
-}
-
-/** The Extended DNS Errors among EDNS options, as octets: they are for the client to see (RFC 8914 section 3). */
-function extendedErrorsOf(options: Uint8Array): number[] {
-  const errors: number[] = [];
-  for (let at = 0; at + 4 <= options.length;) {
-    const end = at + 4 + (options[at + 2] << 8 | options[at + 3]);
-    if (end > options.length) break;
-    if ((options[at] << 8 | options[at + 1]) === EdnsOption.EXTENDED_ERROR) {
-      errors.push(...options.subarray(at, end));
+    const began = performance.now();
+    let resolution: Resolution;
+    route.pending++;
+    this.#pending++;
+    try {
+      const reply = await exchange(
+        question,
+        servers,
+        DEADLINE,
+        this.#closing.signal,
+      );
+      route.answered();
+      resolution = isAnswer(rcodeOf(reply))
+        ? resolutionOf(reply, question)
+        : failureOfReply(reply, entry?.resolution);
+    } catch (error) {
+      if (!(error instanceof ExchangeError)) throw error;
+      route.silentSince(began);
+      const code = ExtendedError.NO_REACHABLE_AUTHORITY;
+      const ede = [{ code, text: error.message }];
+      resolution = failureOf(Rcode.SERVFAIL, ede, entry?.resolution);
+    } finally {
+      route.pending--;
+      this.#pending--;
     }
-    at = end;
+    this.#keep(packet, query, resolution, entry);
+    return resolution;
   }
-  return errors;
+
+  #keep(
+    packet: Uint8Array,
+    query: QueryReader,
+    resolution: Resolution,
+    entry: Entry | undefined,
+  ): void {
+    const now = this.#now();
+    if (resolution.isFailure) {
+      if (entry !== undefined && this.#mayBeStale(entry, now)) {
+        entry.retryAt = now + RECHECK;
+        return;
+      }
+      const ede = [...resolution.ede, CACHED_ERROR];
+      resolution = { ...resolution, ede };
+    }
+    if (resolution.lifetime === 0) return;
+    const expiresAt = now + 1000 * resolution.lifetime;
+    this.#cache?.put(packet, query, resolution, now, expiresAt);
+  }
+
+  /** Whether an entry that has expired may still be given out. */
+  #mayBeStale({ expiresAt, storedAt, resolution }: Entry, now: number) {
+    return !resolution.isFailure && now >= storedAt &&
+      now < expiresAt + this.#maxStale;
+  }
+
+  #stale({ resolution, storedAt }: Entry, now: number): Resolution {
+    const age = Math.floor((now - storedAt) / 1000);
+    return { ...staleOf(resolution), age };
+  }
+
+  /** What other servers said about a name may not hold where this host is now: on another network, in a VPN. */
+  async #noticeChange(): Promise<void> {
+    const servers = await this.#routes.fallback?.servers();
+    if (this.#servers !== undefined && servers !== this.#servers) {
+      this.#cache?.clear();
+    }
+    this.#servers = servers;
+  }
+}
+
+const CACHED_ERROR = { code: ExtendedError.CACHED_ERROR, text: "" };
+
+/** For names that are in no domain that somebody is asked about. */
+const NOT_FORWARDED = withoutRecords(Rcode.REFUSED, [{
+  code: ExtendedError.PROHIBITED,
+  text: "not a name of this server, nor in a domain that it forwards",
+}]);
+
+/** About a name in a domain that nobody is asked about: there is nothing in it. */
+function nothing({ domain }: Route, query: QueryReader): Resolution {
+  const skip = query.questionEnd - 4 - HEADER_SIZE - domain.length;
+  const { exists, answer, authority } = emptyZoneAnswer(skip, query.type);
+  const rcode = exists ? Rcode.NOERROR : Rcode.NXDOMAIN;
+  return {
+    ...withoutRecords(rcode, []),
+    flags: Flag.RA | Flag.AA,
+    answer,
+    authority,
+  };
+}
+
+function isFresh({ storedAt, expiresAt }: Entry, now: number): boolean {
+  return now >= storedAt && now < expiresAt; // the clock may have been set back
+}
+
+/** Equal for questions that have the same answer. */
+function keyOf({ octets, flags, dnssecOk }: UpstreamQuestion): string {
+  return `${String.fromCharCode(...octets)} ${flags} ${dnssecOk}`;
+}
+
+/** What a promise resolves with in at most `patience` milliseconds; nothing where it does not. */
+async function settled<T>(
+  promise: Promise<T>,
+  patience: number,
+): Promise<T | undefined> {
+  const late = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => late.resolve(undefined), patience);
+  try {
+    return await Promise.race([promise, late.promise]);
+  } catch {
+    return undefined;
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -5,7 +5,7 @@
  */
 import { log } from "../log.ts";
 import { canonicalAddress } from "./address.ts";
-import type { Server } from "./exchange.ts";
+import { Upstream } from "./upstream.ts";
 
 /** Milliseconds after which the file is looked at again when somebody wants its nameservers. */
 const CHECK_INTERVAL = 1000;
@@ -34,15 +34,18 @@ export class ResolvConf {
   readonly #path: string;
   /** What the file was when it was read last: its inode, size and time of change, or why it could not be read. */
   #version = "";
-  #servers: Server[] = [];
+  #servers: readonly Upstream[] = [];
   #checkedAt = -Infinity;
 
   constructor(path: string) {
     this.#path = path;
   }
 
-  /** The nameservers as the file has them now; empty where there are none or it cannot be read. */
-  async servers(): Promise<readonly Server[]> {
+  /**
+   * The nameservers as the file has them now, the same array as long as they are the same; empty where there are none
+   * or it cannot be read.
+   */
+  async servers(): Promise<readonly Upstream[]> {
     const now = performance.now();
     if (now - this.#checkedAt < CHECK_INTERVAL) return this.#servers;
     this.#checkedAt = now;
@@ -65,7 +68,16 @@ export class ResolvConf {
   }
 
   #take({ addresses, ignored }: ReturnType<typeof parseResolvConf>): void {
-    this.#servers = addresses.map((address) => ({ address, port: DNS_PORT }));
+    const known = this.#servers;
+    if (
+      addresses.length === known.length && known.length > 0 &&
+      known.every(({ address }, i) => address === addresses[i])
+    ) return;
+    // What is known of a server that stays is kept.
+    this.#servers = addresses.map((address) =>
+      known.find((each) => each.address === address) ??
+        new Upstream({ address, port: DNS_PORT })
+    );
     for (const value of ignored) {
       log("dns").warn(
         `${this.#path}: nameserver ${value} is left out: not a plain IPv4 or IPv6 address`,

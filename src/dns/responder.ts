@@ -21,6 +21,7 @@ import { Admission, type Guard, isLoopback } from "./guard.ts";
 import { Inquiry } from "./inquiry.ts";
 import type { Peer } from "./peer.ts";
 import { type QueryReader, Verdict } from "./query.ts";
+import { type Resolution, writeResolution } from "./resolution.ts";
 import { type Ede, writeResponse } from "./response.ts";
 import { specialAnswer } from "./special_names.ts";
 import type { Transport } from "./transport.ts";
@@ -28,20 +29,20 @@ import type { Host, LocalName, Zone } from "./zone.ts";
 
 /** Asks somebody else. */
 export interface Forwarder {
+  /** What is known without asking; good until the next call. Called for every query that is not for us to answer. */
+  find(packet: Uint8Array, query: QueryReader): Resolution | undefined;
   /**
-   * The response to a query, for the client that asked it: at most `limit` octets. Rejects with an Error whose message
-   * says in words for the client why there is none.
+   * What somebody else says, where nothing is known. Rejects with an Error whose message is fit to be shown to the
+   * client.
    *
-   * @param packet the query, which `query` has read
-   * @param options EDNS options of our own for the response's OPT record
+   * @param packet the query, which `query` has read; both stay as they are
    */
-  forward(
-    packet: Uint8Array,
-    query: QueryReader,
-    limit: number,
-    options: Uint8Array | undefined,
-  ): Promise<Uint8Array>;
+  resolve(packet: Uint8Array, query: QueryReader): Promise<Resolution>;
+  /** Whether servers were configured for a domain that the name is in: it is not special then. */
+  hasRoute(packet: Uint8Array, query: QueryReader): boolean;
 }
+
+const NO_ERRORS: readonly Ede[] = [];
 
 /** The most responses that may be still to come, in all and for one client that is not on this host. */
 const MAX_WAITING = 5000, MAX_WAITING_PER_CLIENT = 500;
@@ -274,7 +275,9 @@ export class Responder {
   #special(inquiry: Inquiry, out: Uint8Array): number {
     const { packet, query } = inquiry;
     const special = specialAnswer(packet, query.questionEnd, query.type);
-    if (special === undefined) return 0;
+    if (special === undefined || this.#forwarder?.hasRoute(packet, query)) {
+      return 0;
+    }
     const rcode = special.exists ? Rcode.NOERROR : Rcode.NXDOMAIN;
     return this.#write(
       inquiry,
@@ -301,12 +304,13 @@ export class Responder {
         text: "not a name of this server, and recursion was not desired",
       });
     }
+    const known = forwarder.find(inquiry.packet, inquiry.query);
+    if (known !== undefined) return writeResolution(inquiry, out, known);
     return this.#defer(inquiry, out, async (kept, out) => {
       try {
-        const { packet, query, limit, options } = kept;
-        const response = await forwarder.forward(packet, query, limit, options);
-        out.set(response);
-        return response.length;
+        const { packet, query } = kept;
+        const resolution = await forwarder.resolve(packet, query);
+        return writeResolution(kept, out, resolution);
       } catch (error) {
         return this.#fail(kept, out, textOf(error));
       }
@@ -385,7 +389,8 @@ export class Responder {
       rcode,
       answer,
       authority,
-      ede,
+      additional: NONE,
+      ede: ede === undefined ? NO_ERRORS : [ede],
     });
   }
 }

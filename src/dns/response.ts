@@ -39,7 +39,9 @@ export interface ResponseParts {
   rcode: number;
   answer: Answer;
   authority: Answer;
-  ede?: Ede;
+  additional: Answer;
+  /** For clients that speak EDNS. */
+  ede: readonly Ede[];
 }
 
 /** The most octets that a response over UDP to this query may have. */
@@ -58,30 +60,40 @@ export function udpLimit(query: QueryReader): number {
 export function writeResponse(
   { packet, query, limit, options: ownOptions }: Inquiry,
   out: Uint8Array,
-  { flags, rcode, answer, authority, ede }: ResponseParts,
+  { flags, rcode, answer, authority, additional, ede }: ResponseParts,
 ): number {
   let at = query.questionEnd;
   for (let i = 0; i < at; i++) out[i] = packet[i];
   let options = query.edns ? ownOptions : undefined;
-  if (ede !== undefined && query.edns) {
-    const room = limit - at - OPT_SIZE - (options?.length ?? 0);
-    options = Uint8Array.of(...options ?? [], ...extendedError(ede, room));
+  if (query.edns) {
+    for (let i = 0; i < ede.length; i++) {
+      const room = limit - at - OPT_SIZE - (options?.length ?? 0);
+      options = Uint8Array.of(...options ?? [], ...extendedError(ede[i], room));
+    }
   }
   const optSize = query.edns ? OPT_SIZE + (options?.length ?? 0) : 0;
 
-  let answers = answer.count, authorities = authority.count;
+  let answers = answer.count,
+    authorities = authority.count,
+    additionals = additional.count;
   if (at + answer.octets.length + optSize > limit) {
-    answers = authorities = 0;
+    answers = authorities = additionals = 0;
     flags |= Flag.TC;
   } else {
     out.set(answer.octets, at);
     at += answer.octets.length;
     if (at + authority.octets.length + optSize > limit) {
-      authorities = 0;
+      authorities = additionals = 0;
       flags |= Flag.TC;
     } else {
       out.set(authority.octets, at);
       at += authority.octets.length;
+      // Leaving out additional records alone is no truncation (RFC 2181 section 9).
+      if (at + additional.octets.length + optSize > limit) additionals = 0;
+      if (additionals > 0) {
+        out.set(additional.octets, at);
+        at += additional.octets.length;
+      }
     }
   }
   if (query.edns) at = writeOpt(out, at, query, rcode, options);
@@ -95,8 +107,9 @@ export function writeResponse(
   out[7] = answers;
   out[8] = authorities >> 8;
   out[9] = authorities;
-  out[10] = 0;
-  out[11] = query.edns ? 1 : 0;
+  if (query.edns) additionals++;
+  out[10] = additionals >> 8;
+  out[11] = additionals;
   return at;
 }
 

@@ -123,16 +123,21 @@ export function specialAnswer(
       // Their zones are among the empty ones below.
       return positive(0, type, host);
     }
-    if (empty.has(suffix) && skip === 0) return positive(0, type);
-    if (empty.has(suffix) || absent.has(suffix)) {
-      return {
-        exists: false,
-        answer: NONE,
-        authority: answerOf([soaRecord(skip, SERIAL, TTL)]),
-      };
-    }
+    if (empty.has(suffix)) return emptyZoneAnswer(skip, type);
+    if (absent.has(suffix)) return negative(skip);
   }
   return undefined;
+}
+
+/** The answer about a name in a zone that begins `skip` octets into it and has nothing but its apex. */
+export function emptyZoneAnswer(skip: number, type: number): SpecialAnswer {
+  return skip === 0 ? positive(0, type) : negative(skip);
+}
+
+/** A name that does not exist. */
+function negative(skip: number): SpecialAnswer {
+  const authority = answerOf([soaRecord(skip, SERIAL, TTL)]);
+  return { exists: false, answer: NONE, authority };
 }
 
 /** A name that exists, in the zone that begins `skip` octets into it: a record, its SOA at the apex, or NODATA. */

@@ -25,9 +25,11 @@ Deno.test("the defaults are those of the last original release", () => {
     values: {
       allow: [],
       bind: "127.0.0.1",
+      "cache-size": 10000,
       connect: "xen:///",
       delay: 0.1,
-      forwarder: undefined,
+      forward: [],
+      forwarder: [],
       help: undefined,
       listen: 53,
       "log-format": "human",
@@ -38,6 +40,7 @@ Deno.test("the defaults are those of the last original release", () => {
       persistdb: undefined,
       port: 53,
       "rate-limit": 1000,
+      "serve-stale": undefined,
       "start-limit": 64,
       "stop-on-exit": false,
       synjitsu: undefined,
@@ -55,8 +58,15 @@ Deno.test("every option that takes a value takes it in each way of writing", () 
     bind: ["::1", "::1"],
     connect: ["qemu+ssh://a@b/system?x=1,y=2", "qemu+ssh://a@b/system?x=1,y=2"],
     delay: ["0.5", 0.5],
-    forwarder: ["0.0.0.0", "0.0.0.0"],
-    help: ["groff", "groff"],
+    "cache-size": ["0", 0],
+    forward: [
+      "Corp.example=192.0.2.1",
+      [{
+        domain: "corp.example",
+        server: { address: "192.0.2.1", port: undefined },
+      }],
+    ],
+    forwarder: ["::1#5300", [{ address: "::1", port: 5300 }]],
     listen: ["0", 0],
     "log-format": ["json", "json"],
     "log-level": ["debug", "debug"],
@@ -79,6 +89,14 @@ Deno.test("every option that takes a value takes it in each way of writing", () 
     assertEquals(given(`-${option.short}${text}`), expected);
     assertEquals(given(`-${option.short}=${text}`), expected);
   }
+});
+
+Deno.test("an option whose value can be left out takes the one it has and not the next word", () => {
+  assertEquals(given("--help=groff"), { help: "groff" });
+  assertEquals(given("-hgroff"), { help: "groff" });
+  assertEquals(given("--serve-stale=60"), { "serve-stale": 60 });
+  assertEquals(given("--serve-stale"), { "serve-stale": 86400 });
+  assertEquals(readArguments(["--serve-stale", "a,b,c"]).configs, ["a,b,c"]);
 });
 
 Deno.test("flags take no value and leave the next word alone", () => {

@@ -37,7 +37,12 @@ Deno.test("the original's getting-started command says what to serve", () => {
     options: {
       bind: "127.0.0.1",
       port: 53,
-      forwarding: { kind: "resolv.conf", path: "/etc/resolv.conf" },
+      forwarding: {
+        servers: { path: "/etc/resolv.conf" },
+        domains: new Map(),
+        cacheSize: 10000,
+        serveStale: 0,
+      },
       backend: BACKENDS.find(({ name }) => name === "libvirt")!,
       connect: "xen:///",
       unikernels: [{
@@ -147,15 +152,54 @@ Deno.test("the backend gets its own keys with all their values, and no others", 
   });
 });
 
-Deno.test("queries are forwarded to the servers of resolv.conf, to one server, or not at all", () => {
-  const forwarding = (...argv: string[]) =>
-    served(...argv, "a,10.0.0.1,a").options.forwarding;
-  assertEquals(forwarding(), { kind: "resolv.conf", path: "/etc/resolv.conf" });
-  assertEquals(forwarding("-f", "2001:DB8::1", "-p", "5353"), {
-    kind: "servers",
-    servers: [{ address: "2001:db8::1", port: 5353 }],
-  });
-  assertEquals(forwarding("-f", "0.0.0.0"), { kind: "off" });
+Deno.test("queries are forwarded to the servers of resolv.conf, to some servers, or not at all", () => {
+  const servers = (...argv: string[]) =>
+    served(...argv, "a,10.0.0.1,a").options.forwarding.servers;
+  assertEquals(servers(), { path: "/etc/resolv.conf" });
+  assertEquals(servers("-f", "2001:DB8::1", "-f192.0.2.1#54", "-p", "5353"), [
+    { address: "2001:db8::1", port: 5353 },
+    { address: "192.0.2.1", port: 54 },
+  ]);
+  assertEquals(servers("-f", "0.0.0.0"), []);
+});
+
+Deno.test("a domain has servers of its own, or none", () => {
+  const { domains } = served(
+    ...["--forward", "Corp.Example.=192.0.2.1", "--forward=b.test="],
+    ...["--forward=corp.example=2001:db8::1#54", "-p", "5353", "a,10.0.0.1,a"],
+  ).options.forwarding;
+  assertEquals([...domains], [
+    ["corp.example", [
+      { address: "192.0.2.1", port: 5353 },
+      { address: "2001:db8::1", port: 54 },
+    ]],
+    ["b.test", []],
+  ]);
+});
+
+Deno.test("answers are kept, and served stale, as far as the options say", () => {
+  const { cacheSize, serveStale } = served(
+    ...["--cache-size=7", "--serve-stale=60", "a,10.0.0.1,a"],
+  ).options.forwarding;
+  assertEquals([cacheSize, serveStale], [7, 60]);
+});
+
+Deno.test("servers for what is not to be forwarded are refused", () => {
+  assertEquals(
+    problemsOf("-f", "0.0.0.0", "-f", "192.0.2.1", "a,10.0.0.1,a"),
+    [
+      "option --forwarder 0.0.0.0 turns forwarding off, and 192.0.2.1#53 is to be forwarded to: give one or the other",
+    ],
+  );
+  for (const first of ["x.example=", "x.example=192.0.2.1"]) {
+    const second = first.endsWith("=") ? "x.example=192.0.2.1" : "x.example=";
+    assertEquals(
+      problemsOf(`--forward=${first}`, `--forward=${second}`, "a,10.0.0.1,a"),
+      [
+        "option --forward x.example= keeps x.example in the house, and is not the only one for it: give one or the other",
+      ],
+    );
+  }
 });
 
 Deno.test("a forwarder that is Jitsu itself is refused", () => {
@@ -169,6 +213,9 @@ Deno.test("a forwarder that is Jitsu itself is refused", () => {
   assertEquals(own("-f", "127.0.0.1", "-p", "5353"), []);
   assertEquals(own("-f", "127.0.0.1", "-l", "0"), []);
   assertEquals(own("-f", "127.0.0.53"), []);
+  assertEquals(own("--forward", "b.example=127.0.0.1"), [
+    "option --forward b.example= 127.0.0.1 with port 53 is where Jitsu itself listens: queries would never leave it",
+  ]);
   assertEquals(own("-b", "0.0.0.0", "-f", "::1"), []);
 });
 
@@ -313,7 +360,7 @@ Deno.test("the credentials of --connect are in no problem, wherever they end up"
       [uri],
       ["-x", "process", uri, `dns=a,${uri}`],
       ["-m", uri, "a,b,c"],
-      ["-h", uri],
+      [`-h=${uri}`],
     ]
   ) {
     const problems = problemsOf(...argv);

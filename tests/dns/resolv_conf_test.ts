@@ -1,5 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { parseResolvConf, ResolvConf } from "../../src/dns/resolv_conf.ts";
+import { until } from "../until.ts";
 
 Deno.test("all nameserver lines of a resolv.conf count, each address once", () => {
   assertEquals(
@@ -41,20 +42,35 @@ Deno.test("a resolv.conf that changes is read again", async () => {
   try {
     await Deno.writeTextFile(path, "nameserver 192.0.2.1\n");
     const file = new ResolvConf(path);
-    assertEquals(await file.servers(), [{ address: "192.0.2.1", port: 53 }]);
+    const [first] = await file.servers();
+    assertEquals(first.name, "192.0.2.1#53");
     await Deno.writeTextFile(
       path,
-      "nameserver 192.0.2.2\nnameserver 192.0.2.3\n",
+      "nameserver 192.0.2.2\nnameserver 192.0.2.1\n",
     );
-    let servers = await file.servers();
-    while (servers.length !== 2) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      servers = await file.servers();
-    }
-    assertEquals(servers.map(({ address }) => address), [
-      "192.0.2.2",
-      "192.0.2.3",
-    ]);
+    const servers = await until("two nameservers", async () => {
+      const servers = await file.servers();
+      return servers.length === 2 && servers;
+    });
+    assertEquals(servers[0].address, "192.0.2.2");
+    assert(
+      servers[1] === first,
+      "what is known of a server that stays is kept",
+    );
+  } finally {
+    await Deno.remove(path);
+  }
+});
+
+Deno.test("a resolv.conf that is written anew and says the same has the same nameservers", async () => {
+  const path = await Deno.makeTempFile();
+  try {
+    await Deno.writeTextFile(path, "nameserver 192.0.2.1\n");
+    const file = new ResolvConf(path);
+    const servers = await file.servers();
+    await Deno.writeTextFile(path, "# by hand\nnameserver 192.0.2.1\n");
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    assert(await file.servers() === servers);
   } finally {
     await Deno.remove(path);
   }

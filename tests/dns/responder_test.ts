@@ -15,6 +15,7 @@ import { type Forwarder, Responder } from "../../src/dns/responder.ts";
 import { TokenBuckets } from "../../src/dns/token_buckets.ts";
 import type { Transport } from "../../src/dns/transport.ts";
 import { formatAddress } from "../../src/dns/address.ts";
+import { withoutRecords } from "../../src/dns/resolution.ts";
 import { type Host, Zone } from "../../src/dns/zone.ts";
 
 const PEER = { hostname: "192.0.2.9", port: 4242 };
@@ -446,19 +447,19 @@ Deno.test("a name that is not ours is REFUSED where there is nobody to ask", () 
   assert(edeText(response).includes("forwarding is off"));
 });
 
+/** Knows nothing, and says what `resolve` does. */
+function forwarderTo(resolve: Forwarder["resolve"]): Forwarder {
+  return { find: () => undefined, hasRoute: () => false, resolve };
+}
+
 Deno.test("a name that is not ours is forwarded, with RA set on every response", async () => {
   const asked: string[] = [];
-  const forwarder: Forwarder = {
-    forward(packet) {
-      const message = decodeMessage(packet);
-      asked.push(formatName(message.questions[0].name));
-      return asked.length === 1
-        ? Promise.resolve(
-          encodeMessage({ ...message, flags: Flag.QR | Flag.RA }),
-        )
-        : Promise.reject(new Error("no reply from 192.0.2.53#53"));
-    },
-  };
+  const forwarder = forwarderTo((packet) => {
+    asked.push(formatName(decodeMessage(packet).questions[0].name));
+    return asked.length === 1
+      ? Promise.resolve(withoutRecords(Rcode.NXDOMAIN, []))
+      : Promise.reject(new Error("no reply from 192.0.2.53#53"));
+  });
   const { ask, sent, responder } = setUp([[
     "www.example.org",
     host(["192.0.2.1"], true),
@@ -467,15 +468,35 @@ Deno.test("a name that is not ours is forwarded, with RA set on every response",
   ask(query("example.com", Type.A, { additionals: [OPT] }));
   await responder.idle();
   assertEquals(asked, ["example.net.", "example.com."]);
-  assertEquals(sent.map(({ rcode }) => rcode), [Rcode.NOERROR, Rcode.SERVFAIL]);
+  assertEquals(sent.map(({ rcode }) => rcode), [
+    Rcode.NXDOMAIN,
+    Rcode.SERVFAIL,
+  ]);
   assertEquals(edeText(sent[1]), "no reply from 192.0.2.53#53");
-  assert(ask(query("www.example.org"))!.flags & Flag.RA);
+  for (const { flags } of [...sent, ask(query("www.example.org"))!]) {
+    assert(flags & Flag.RA);
+  }
+});
+
+Deno.test("what the forwarder knows is answered at once", () => {
+  const forwarder = forwarderTo(() => Promise.reject(new Error("not asked")));
+  forwarder.find = () => withoutRecords(Rcode.NXDOMAIN, []);
+  const { ask } = setUp([], forwarder);
+  assertEquals(ask(query("example.net"))!.rcode, Rcode.NXDOMAIN);
+});
+
+Deno.test("a special name in a domain that servers were configured for is forwarded", () => {
+  const forwarder = forwarderTo(() => Promise.reject(new Error("not asked")));
+  forwarder.find = () => withoutRecords(Rcode.REFUSED, []);
+  const { ask } = setUp([], forwarder);
+  const name = "1.1.168.192.in-addr.arpa";
+  assertEquals(ask(query(name, Type.PTR))!.rcode, Rcode.NXDOMAIN);
+  forwarder.hasRoute = () => true;
+  assertEquals(ask(query(name, Type.PTR))!.rcode, Rcode.REFUSED);
 });
 
 Deno.test("without recursion desired nobody else is asked", () => {
-  const forwarder: Forwarder = {
-    forward: () => Promise.reject(new Error("must not be asked")),
-  };
+  const forwarder = forwarderTo(() => Promise.reject(new Error("not asked")));
   const { ask } = setUp([], forwarder);
   assertEquals(
     ask(query("example.net", Type.A, { flags: 0 }))!.rcode,

@@ -8,10 +8,12 @@ import { Cookies } from "../../src/dns/cookies.ts";
 import { Guard } from "../../src/dns/guard.ts";
 import { parseName } from "../../src/dns/name.ts";
 import { parseNetwork } from "../../src/dns/network.ts";
-import { Flag } from "../../src/dns/constants.ts";
-import { decodeMessage, encodeMessage } from "../../src/dns/message.ts";
+import { Type } from "../../src/dns/constants.ts";
+import { decodeMessage } from "../../src/dns/message.ts";
+import { resolutionOf } from "../../src/dns/resolution.ts";
 import { type Forwarder, Responder } from "../../src/dns/responder.ts";
 import { TokenBuckets } from "../../src/dns/token_buckets.ts";
+import { upstreamQuestion } from "../../src/dns/upstream_query.ts";
 import { type Host, Zone } from "../../src/dns/zone.ts";
 
 /** A client network that may ask, beside this host. */
@@ -74,15 +76,18 @@ export function makeResponder(forwarder?: Forwarder): Responder {
 /** Somebody to ask, who has an answer to every other question, after a while. */
 let turn = 0;
 export const stubForwarder: Forwarder = {
-  async forward(packet, _query, limit) {
+  find: () => undefined,
+  hasRoute: () => false,
+  async resolve(packet, query) {
     await Promise.resolve();
     if (turn++ % 2 === 0) throw new Error("nobody is there");
-    const message = decodeMessage(packet);
-    return encodeMessage({
-      ...message,
-      flags: Flag.QR | message.flags & Flag.RD,
-      answers: [],
-      authorities: [],
-    }, limit);
+    const { questions: [question], ...message } = decodeMessage(packet);
+    const { name } = question;
+    const address = Uint8Array.of(192, 0, 2, 3);
+    const record = { name, type: Type.A, class: 1, ttl: 60, rdata: address };
+    return resolutionOf(
+      { ...message, questions: [question], answers: [record], authorities: [] },
+      upstreamQuestion(packet, query),
+    );
   },
 };

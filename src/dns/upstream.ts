@@ -1,0 +1,157 @@
+/**
+ * One upstream server, and what is known of it: how fast it replies, whether it does at all, and what it cannot do.
+ *
+ * Times are milliseconds on a monotonic clock and given by the caller. Who is asked when is decided in
+ * upstream_order.ts.
+ *
+ * @module
+ */
+
+/** Where a DNS server is. */
+export interface Server {
+  /** IPv4 or IPv6, in canonical text form. */
+  address: string;
+  port: number;
+}
+
+/** `127.0.0.1#53`, as dig writes it. */
+export function serverName({ address, port }: Server): string {
+  return `${address}#${port}`;
+}
+
+/** How long a reply is waited for before another server is asked: by default, at least and at most. */
+const FIRST_PATIENCE = 400, MIN_PATIENCE = 200, MAX_PATIENCE = 1500;
+/** A round trip that was measured this long ago says nothing of the next. */
+const MEASURE_AGE = 10_000;
+/** How long a server that works is left alone before it is seen whether it is faster by now. */
+const PROBE_INTERVAL = 30_000;
+/** How long a server that does not reply is left alone: doubled with every failure, up to a minute. */
+const MIN_REST = 1000, MAX_REST = 60_000;
+/** How long it is remembered what a server cannot do. */
+const INCAPABLE_FOR = 15 * 60_000;
+
+/** An upstream server. */
+export class Upstream implements Server {
+  readonly address: string;
+  readonly port: number;
+  /** See {@linkcode serverName}. */
+  readonly name: string;
+  /** Whether it has replied, and not failed since. */
+  #works = false;
+  /** Smoothed round-trip time and its mean deviation, as TCP has them (RFC 6298 section 2). */
+  #roundTrip = Infinity;
+  #deviation = 0;
+  #measuredAt = -Infinity;
+  #heardAt = -Infinity;
+  #failures = 0;
+  #failedAt = -Infinity;
+  #probeAt = -Infinity;
+  #plainUntil = -Infinity;
+  #foldsUntil = -Infinity;
+
+  constructor({ address, port }: Server) {
+    this.address = address;
+    this.port = port;
+    this.name = serverName(this);
+  }
+
+  /** Whether it has replied, and not failed since. */
+  get works(): boolean {
+    return this.#works;
+  }
+
+  /** The smoothed round-trip time; `Infinity` where none was ever measured. */
+  get roundTrip(): number {
+    return this.#roundTrip;
+  }
+
+  /** When it has said anything last. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
+  /** How often in a row it has failed. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  /** How long to wait for its reply before another server is asked as well. */
+  get patience(): number {
+    if (this.#roundTrip === Infinity) return FIRST_PATIENCE;
+    const likely = this.#roundTrip + 4 * this.#deviation;
+    return Math.max(MIN_PATIENCE, Math.min(likely, MAX_PATIENCE));
+  }
+
+  /** It has given an answer that was asked for `roundTrip` ago. */
+  answered(roundTrip: number, now: number): void {
+    if (now - this.#measuredAt > MEASURE_AGE) {
+      this.#roundTrip = roundTrip;
+      this.#deviation = roundTrip / 2;
+    } else {
+      const error = roundTrip - this.#roundTrip;
+      this.#deviation += (Math.abs(error) - this.#deviation) / 4;
+      this.#roundTrip += error / 8;
+    }
+    this.#measuredAt = now;
+    this.#works = true;
+    this.#failures = 0;
+    this.#probeAt = now + PROBE_INTERVAL;
+    this.heard(now);
+  }
+
+  /** It has said something, if only that it cannot help. */
+  heard(now: number): void {
+    this.#heardAt = now;
+  }
+
+  /**
+   * What was sent to it at `sentAt` has got no reply. That counts only if it has not been heard of since, by any query,
+   * and once for all queries that were under way when it fell silent.
+   */
+  silent(sentAt: number, now: number): void {
+    if (this.#heardAt < sentAt && this.#failedAt <= sentAt) this.failed(now);
+  }
+
+  /** It did not help where another server did, or is silent. */
+  failed(now: number): void {
+    this.#works = false;
+    this.#failedAt = now;
+    this.#rest(now);
+  }
+
+  /** Whether it is time to see if it replies, or has become faster. */
+  wantsProbe(now: number): boolean {
+    return now >= this.#probeAt;
+  }
+
+  /** It is asked beside another server. Until it replies that is a failure if it is not known to work. */
+  probed(now: number): void {
+    if (this.#works) this.#probeAt = now + PROBE_INTERVAL;
+    else this.#rest(now);
+  }
+
+  #rest(now: number): void {
+    this.#probeAt = now + Math.min(MIN_REST * 2 ** this.#failures, MAX_REST);
+    this.#failures++;
+  }
+
+  /** Whether it takes queries with an OPT record. */
+  speaksEdns(now: number): boolean {
+    return now >= this.#plainUntil;
+  }
+
+  /** It refuses queries with an OPT record and answers those without (RFC 6891 section 6.2.2). */
+  lacksEdns(now: number): void {
+    this.#plainUntil = now + INCAPABLE_FOR;
+  }
+
+  /** Whether it repeats the question in the case it was asked in. */
+  keepsCase(now: number): boolean {
+    return now >= this.#foldsUntil;
+  }
+
+  /** It repeats the question in another case. */
+  foldsCase(now: number): void {
+    this.#foldsUntil = now + INCAPABLE_FOR;
+  }
+}
