@@ -54,9 +54,14 @@ export function connectError(uri: string, error: LibvirtError): BackendError {
   );
 }
 
-function connectRemedy(uri: string, { code, errno }: LibvirtError): string {
+function connectRemedy(
+  uri: string,
+  { code, errno, message }: LibvirtError,
+): string {
   const isHere = /^([^+:]+(\+unix)?:\/\/\/.*)?$/.test(uri);
-  if (code === VIR_ERR.SYSTEM_ERROR && isHere) {
+  if (
+    isHere && code === VIR_ERR.SYSTEM_ERROR && message.includes("socket")
+  ) {
     if (errno === ENOENT || errno === ECONNREFUSED) {
       return "is libvirtd running? Start it with `systemctl start libvirtd`, or its driver's own daemon, such as virtqemud";
     }

@@ -16,7 +16,9 @@ import { showUri } from "./uri.ts";
  * Calls at the same time, each on a connection of its own. Deno's thread pool has 32 threads, which file I/O and name
  * look-ups share; libvirtd works on 20 calls at a time by default (max_workers).
  */
-const MAX_CALLS = 8;
+const MAX_CALLS = 12;
+/** Drivers that keep what they know of domains in the connection, so that a second one would have another truth. */
+const STATE_IN_CONNECTION = /^(test:\/\/\/(?!default$)|vmware)/;
 
 /** By `virConnectCloseReason` (libvirt-common.h). */
 const CLOSE_REASONS = [
@@ -35,7 +37,7 @@ export type DomainEventListener = (
 ) => void;
 
 export class Session {
-  /** Whether the driver reports events. VirtualBox's and ESX's do not. */
+  /** Whether the driver reports events. VirtualBox's, VMware's and ESX's do not. */
   hasEvents = true;
   readonly #maxCalls: number;
   readonly #idle: Connection[];
@@ -53,8 +55,7 @@ export class Session {
     readonly first: Connection,
   ) {
     this.#idle = [first];
-    // Each connection to a test hypervisor made from a file has that hypervisor to itself.
-    this.#maxCalls = /^test:\/\/\/(?!default$)/.test(uri) ? 1 : MAX_CALLS;
+    this.#maxCalls = STATE_IN_CONNECTION.test(uri) ? 1 : MAX_CALLS;
   }
 
   /** Connects. Rejects with {@linkcode BackendError}. */

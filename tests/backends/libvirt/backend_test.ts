@@ -275,7 +275,7 @@ test(
     const machines = await Promise.all(
       names.map((name) => backend.machine(config(name))),
     );
-    const collecting = setInterval(gc, 1);
+    const collecting = setInterval(gc, 20);
     try {
       await Promise.all(
         machines.flatMap((machine, i) => [
@@ -402,6 +402,67 @@ Deno.test(
     } finally {
       await backend.close();
       await Deno.remove(file);
+    }
+  },
+);
+
+Deno.test(
+  "a driver that reports no events is asked for the states every few seconds",
+  {
+    ignore: missing !== undefined,
+  },
+  async () => {
+    // libvirt's own VMware driver, over a `vmrun` that says what runs.
+    const folder = await Deno.makeTempDir();
+    const program = (name: string, text: string) =>
+      Deno.writeTextFile(`${folder}/${name}`, `#!/bin/sh\n${text}\n`, {
+        mode: 0o755,
+      });
+    const setRunning = (...files: string[]) =>
+      Deno.writeTextFile(
+        `${folder}/list`,
+        [`Total running VMs: ${files.length}`, ...files, ""].join("\n"),
+      );
+    await program("vmplayer", "echo VMware Player 16.0.0");
+    await program("vmrun", `[ "$3" != list ] || cat ${folder}/list`);
+    await Deno.writeTextFile(
+      `${folder}/vmware.log`,
+      "VMware Player pid=4242 \n",
+    );
+    await Deno.writeTextFile(
+      `${folder}/www.vmx`,
+      `config.version = "8"
+virtualHW.version = "10"
+displayName = "www"
+memsize = "64"
+numvcpus = "1"
+`,
+    );
+    await setRunning(`${folder}/www.vmx`);
+    const path = Deno.env.get("PATH")!;
+    Deno.env.set("PATH", `${folder}:${path}`);
+    try {
+      const backend = await LIBVIRT.open({
+        connect: "vmwareplayer:///session",
+      });
+      try {
+        const machine = await backend.machine(config("www"));
+        assertEquals(await machine.state(), "running");
+        const told = listen(machine);
+        await setRunning();
+        await until("told that it went off", () => told.length > 0);
+        await setRunning(`${folder}/www.vmx`);
+        await until("told that it runs", () => told.length > 1);
+        assertEquals(told, [
+          "off: found so by polling",
+          "running: found so by polling",
+        ]);
+      } finally {
+        await backend.close();
+      }
+    } finally {
+      Deno.env.set("PATH", path);
+      await Deno.remove(folder, { recursive: true });
     }
   },
 );

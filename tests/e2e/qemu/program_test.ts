@@ -151,7 +151,7 @@ test(
     await until("guest1 is started again after a back-off", async () => {
       const { status } = await ask(jitsu, cold);
       return status === "NOERROR";
-    });
+    }, BOOT_PATIENCE_MS);
     await bootId(cold);
     await rig.virsh("destroy", ready.name);
     await jitsu.logged(/guest0: off \(stopped \(destroyed\)\)/);

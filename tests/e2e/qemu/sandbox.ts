@@ -4,7 +4,8 @@
  *
  * The command gets network, mount and process namespaces of its own. It sees no network but its own, none of the
  * machine's sockets and daemons (/run), none of libvirt's files, and when it ends, everything that it started ends.
- * What it needs is installed before, from Debian's packages. Its exit code is the sandbox's.
+ * What it needs is installed before, from Debian's packages; of libvirt's folders, those that are missing are made. Its
+ * exit code is the sandbox's.
  *
  * @module
  */
@@ -83,8 +84,10 @@ async function sandbox([program, ...args]: string[]): Promise<number> {
   if (Deno.uid() !== 0) throw new Error("it takes root; run it with sudo");
   await install();
   await guestImage();
-  const { code } = await new Deno.Command("unshare", {
+  const { code } = await new Deno.Command("setpriv", {
     args: [
+      "--pdeathsig=KILL", // it ends when this program does
+      "unshare",
       "--net",
       "--mount",
       "--pid",
