@@ -28,6 +28,14 @@ function splitFields(text: string): string[] {
   return fields.map((field) => field.trimStart());
 }
 
+/** The text of a CONFIG with these pairs, which {@linkcode parseConfig} reads back. */
+export function formatConfig(pairs: readonly Pair[]): string {
+  const escape = (text: string) => text.replace(/[\\,]/g, "\\$&");
+  return pairs
+    .map(({ key, value }) => `${escape(key)}=${escape(value)}`)
+    .join();
+}
+
 /** Whether the CONFIG ends in a comma, as one does that was meant to go on in the next word of the command line. */
 export function isCutOff(text: string): boolean {
   const fields = splitFields(text);

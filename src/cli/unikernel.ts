@@ -10,7 +10,7 @@ import {
   type StopMode,
   type Unikernel,
 } from "../summon/unikernel.ts";
-import type { Pair } from "./config.ts";
+import { formatConfig, type Pair } from "./config.ts";
 import { COMMON_KEYS } from "./keys.ts";
 import { LATER, NOT_YET } from "./later.ts";
 import { didYouMean, printable, quoted } from "./text.ts";
@@ -119,6 +119,7 @@ export function readUnikernel(
       waitRequired,
     },
     useSynjitsu,
+    spec: formatConfig(pairs),
     machine: {
       name,
       uuid,

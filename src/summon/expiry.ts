@@ -41,11 +41,11 @@ export class Expiry {
     this.#onIdle = onIdle;
   }
 
-  /** Starts the idle clock at zero, whatever was requested before. */
-  restart(): void {
+  /** Starts the idle clock as of `since`; only requests after that count. */
+  restart(since = this.#now()): void {
     this.stop();
-    this.#restarted = this.#now();
-    this.#arm(this.#idleTime);
+    this.#restarted = since;
+    this.#arm(this.#idleTime - (this.#now() - since));
   }
 
   stop(): void {

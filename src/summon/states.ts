@@ -16,7 +16,8 @@
  * | stopping                       | stopped                                           | off, paused or suspended |
  * | stopping                       | it could not be stopped: whatever it is in        | ready, starting, off ... |
  *
- * When the daemon starts, a machine that runs is ready: it may be in use already.
+ * When the daemon starts, a machine that runs is ready: it may be in use already. Where an earlier daemon left word of
+ * it, that is the state before, and its idle clock goes on.
  *
  * Calls that change the machine's state never overlap. A summons that comes while the machine stops starts it when that
  * is over; a stop that comes while the machine starts waits for the backend's call, not for readiness. Where a required
@@ -35,9 +36,22 @@ export type SummonState =
   | "paused"
   | "failed";
 
-/** A change of state and what brought it about, in words. */
-export interface Transition {
+/** Who brings a change about: a client's query, nobody's asking, the operator, or what the backend tells. */
+export type Origin = "query" | "idle" | "operator" | "backend";
+
+/** What brings a change about: from whom, and in words. */
+export interface Cause {
+  origin: Origin;
+  cause: string;
+}
+
+/** What the backend tells, as a cause. */
+export function told(cause: string): Cause {
+  return { origin: "backend", cause };
+}
+
+/** A change of state. */
+export interface Transition extends Cause {
   from: SummonState;
   to: SummonState;
-  cause: string;
 }

@@ -7,7 +7,8 @@
 import type { Machine } from "../backends/backend.ts";
 import { log } from "../log.ts";
 import { Limit } from "./limit.ts";
-import { type SummonContext, SummonedUnikernel } from "./summons.ts";
+import type { Past, SummonContext } from "./context.ts";
+import { SummonedUnikernel } from "./summons.ts";
 import type { Unikernel } from "./unikernel.ts";
 
 export interface SummonerOptions
@@ -41,16 +42,18 @@ export class Summoner {
   }
 
   /**
-   * Takes over a machine, which becomes its own: one that runs is ready from now on, and its idle clock starts.
+   * Takes over a machine, which becomes its own: one that runs is ready from now on, and its idle clock starts, or goes
+   * on where it is known from before.
    * Rejects with BackendError when the machine's state cannot be read.
    */
   async add(
     unikernel: Unikernel,
     machine: Machine,
+    past?: Past,
   ): Promise<SummonedUnikernel> {
     const summoned = new SummonedUnikernel(unikernel, machine, this.#context);
     try {
-      await summoned.adopt();
+      await summoned.adopt(past);
     } catch (error) {
       summoned.close();
       throw error;

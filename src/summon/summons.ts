@@ -7,33 +7,17 @@
 import type { Machine, MachineState } from "../backends/backend.ts";
 import { Backoff } from "./backoff.ts";
 import { Expiry, type NameUsage } from "./expiry.ts";
-import type { Limit } from "./limit.ts";
+import type { Past, SummonContext } from "./context.ts";
 import { Operations } from "./operations.ts";
-import {
-  describeReadiness,
-  ReadinessWait,
-  type WaitForXenstoreKey,
-} from "./readiness.ts";
+import { describeReadiness, ReadinessWait } from "./readiness.ts";
 import { MachineStop } from "./stop.ts";
-import type { SummonState, Transition } from "./states.ts";
+import { type Cause, type Origin, type SummonState, told } from "./states.ts";
 import { messageOf, seconds, type UnikernelLog, unikernelLog } from "./text.ts";
 import type { StopMode, Unikernel } from "./unikernel.ts";
 import { MachineWatch } from "./watch.ts";
 
-/** What all unikernels of a {@linkcode Summoner} share. */
-export interface SummonContext {
-  /** A monotonic clock in milliseconds. */
-  now(): number;
-  /** Bounds the calls that start machines, and those that stop them. */
-  readonly starts: Limit;
-  readonly stops: Limit;
-  readonly waitForXenstoreKey: WaitForXenstoreKey;
-  onTransition?(unikernel: Unikernel, transition: Transition): void;
-}
-
 /** The summons in flight: everybody who asks meanwhile waits for the same promise. */
-interface Summons extends PromiseWithResolvers<void> {
-  cause: string;
+interface Summons extends PromiseWithResolvers<void>, Cause {
   since: number;
 }
 
@@ -102,7 +86,11 @@ export class SummonedUnikernel {
       context.now,
       (idle) => {
         if (this.#waiting) return; // which starts the idle clock again in the end
-        this.stop(`idle for ${Math.round(idle / 1000)} s`);
+        this.stop(
+          `idle for ${Math.round(idle / 1000)} s`,
+          unikernel.mode,
+          "idle",
+        );
       },
     );
     this.#watch = new MachineWatch(
@@ -121,19 +109,39 @@ export class SummonedUnikernel {
   }
 
   /**
-   * Takes over the machine as it is. One that runs counts as ready, for whoever uses it already.
-   * Rejects with BackendError when its state cannot be read.
+   * Takes over the machine as it is, once, before anything else. One that runs counts as ready, for whoever uses it
+   * already. Rejects with BackendError when its state cannot be read.
    */
-  async adopt(): Promise<void> {
+  async adopt(past?: Past): Promise<void> {
+    if (past) this.#recall(past);
     this.#watch.hold();
     try {
       const state = await this.#machine.state();
-      if (this.#closed || state === "off") return;
-      if (state === "running") this.#enterReady("found running");
-      else this.#enter(state, `found ${state}`);
+      if (this.#closed) return;
+      const found = state === "running" ? "ready" : state;
+      if (found === "off" && this.#state === "off") return;
       this.#log("info", `found ${state}`);
+      if (found !== this.#state) {
+        this.#enter(found, told(`found ${state}`));
+      }
+      this.ready = found === "ready";
+      // The idle clock of one that somebody else started begins now.
+      const ran = past &&
+        ["starting", "ready", "stopping"].includes(past.state);
+      if (this.ready) this.#expiry.restart(ran ? past.since : undefined);
     } finally {
       this.#watch.release();
+    }
+  }
+
+  #recall(past: Past): void {
+    this.#state = past.state;
+    this.#since = past.since;
+    this.starts = past.starts;
+    this.failures = past.failures;
+    this.lastTimeToReady = past.lastTimeToReady;
+    for (const [name, usage] of this.usage) {
+      Object.assign(usage, past.usage.get(name));
     }
   }
 
@@ -146,7 +154,7 @@ export class SummonedUnikernel {
    * Makes it ready. Resolves when it is; rejects with an error whose message can be shown to whoever asks. `cause` is
    * for the log, e.g. `"A www.example.org from 127.0.0.1#5353"`.
    */
-  summon(cause: string): Promise<void> {
+  summon(cause: string, origin: Origin = "query"): Promise<void> {
     if (this.ready) return Promise.resolve();
     if (this.#closed) return this.#refuse(CLOSED);
     if (this.#waiting) {
@@ -160,11 +168,11 @@ export class SummonedUnikernel {
       );
     }
     const since = this.#context.now();
-    const waiting = { ...Promise.withResolvers<void>(), cause, since };
+    const waiting = { ...Promise.withResolvers<void>(), origin, cause, since };
     this.#waiting = waiting;
     this.#log("info", `summoned by ${cause}`, { cause });
     if (this.#state === "starting") this.#readiness?.extend();
-    else if (this.#state !== "stopping") this.#start(cause);
+    else if (this.#state !== "stopping") this.#start(waiting);
     return handled(waiting.promise);
   }
 
@@ -175,6 +183,7 @@ export class SummonedUnikernel {
   stop(
     reason: string,
     mode: StopMode = this.unikernel.mode,
+    origin: Origin = "operator",
   ): Promise<void> {
     this.#settle(`${this.unikernel.name} was stopped: ${reason}`);
     const from = this.#state;
@@ -184,7 +193,7 @@ export class SummonedUnikernel {
       return Promise.resolve();
     }
     this.#log("info", `${reason}, ${STOPPING[mode]}`, { reason, mode });
-    this.#enter("stopping", reason);
+    this.#enter("stopping", { origin, cause: reason });
     this.#watch.hold();
     const stop = this.#stop = new MachineStop(this.#machine, mode, {
       limit: this.#context.stops,
@@ -195,11 +204,19 @@ export class SummonedUnikernel {
     });
     return this.#stopped = this.#operations.run(async (signal) => {
       try {
-        await this.#bringDown(stop, from, reason, signal);
+        const left = await stop.run(signal);
+        signal.throwIfAborted();
+        const ms = this.#context.now() - this.#since;
+        this.#log("info", `${left} after ${seconds(ms)}`, { ms });
+        this.#enter(left, { origin, cause: reason });
+      } catch (error) {
+        if (signal.aborted) throw error;
+        await this.#remain(from, "it could not be stopped");
+        throw new Error(`could not be stopped: ${messageOf(error)}`);
       } finally {
         this.#watch.release();
         if (this.#waiting && !this.ready && this.#state !== "starting") {
-          this.#start(this.#waiting.cause);
+          this.#start(this.#waiting);
         }
       }
     });
@@ -226,7 +243,7 @@ export class SummonedUnikernel {
           return;
         }
         this.#log("info", `${seen} (${reason})`, { reason });
-        this.#enter(seen, reason);
+        this.#enter(seen, told(reason));
         this.#settle(`${this.unikernel.name} was ${seen} while it started`);
         return;
       case "stopping":
@@ -236,12 +253,12 @@ export class SummonedUnikernel {
         if (seen === "running") this.#awaitOther(reason);
         else if (this.#state !== "failed" && this.#state !== seen) {
           this.#log("info", `${seen} (${reason})`, { reason });
-          this.#enter(seen, reason);
+          this.#enter(seen, told(reason));
         }
     }
   }
 
-  #start(cause: string): void {
+  #start(cause: Cause): void {
     this.#enter("starting", cause);
     this.#watch.hold();
     this.#operations.run((signal) => this.#bringUp(cause, signal));
@@ -250,11 +267,11 @@ export class SummonedUnikernel {
   /** Somebody else started the machine. */
   #awaitOther(reason: string): void {
     this.#log("info", `running (${reason})${this.#waitingFor()}`, { reason });
-    this.#enter("starting", reason);
-    this.#operations.run((signal) => this.#becomeReady(reason, signal));
+    this.#enter("starting", told(reason));
+    this.#operations.run((signal) => this.#becomeReady(told(reason), signal));
   }
 
-  async #bringUp(cause: string, signal: AbortSignal): Promise<void> {
+  async #bringUp(cause: Cause, signal: AbortSignal): Promise<void> {
     const { starts, now } = this.#context;
     const since = this.#since;
     try {
@@ -285,7 +302,7 @@ export class SummonedUnikernel {
     if (this.ready) this.lastTimeToReady = this.#since - since;
   }
 
-  async #becomeReady(cause: string, signal: AbortSignal): Promise<void> {
+  async #becomeReady(cause: Cause, signal: AbortSignal): Promise<void> {
     this.#readiness = new ReadinessWait(this.unikernel, {
       domainId: () => this.#machine.domainId(),
       waitForXenstoreKey: this.#context.waitForXenstoreKey,
@@ -328,27 +345,8 @@ export class SummonedUnikernel {
       `could not be started: ${reason}; next try in ${ms / 1000} s or later`,
       { reason, ms },
     );
-    this.#enter("failed", reason);
+    this.#enter("failed", told(reason));
     this.#settle(this.#failure);
-  }
-
-  async #bringDown(
-    stop: MachineStop,
-    from: SummonState,
-    reason: string,
-    signal: AbortSignal,
-  ): Promise<void> {
-    try {
-      const left = await stop.run(signal);
-      signal.throwIfAborted();
-      const ms = this.#context.now() - this.#since;
-      this.#log("info", `${left} after ${seconds(ms)}`, { ms });
-      this.#enter(left, reason);
-    } catch (error) {
-      if (signal.aborted) throw error;
-      await this.#remain(from, "it could not be stopped");
-      throw new Error(`could not be stopped: ${messageOf(error)}`);
-    }
   }
 
   /** Goes on with the machine as it is after a stop that failed. */
@@ -356,26 +354,26 @@ export class SummonedUnikernel {
     // Where even that cannot be read, it is taken to run as before; see reconcile.
     const state = await this.#machine.state().catch(() => "running" as const);
     if (this.#closed) return;
-    if (state !== "running") this.#enter(state, cause);
-    else if (from === "ready") this.#enterReady(cause);
+    if (state !== "running") this.#enter(state, told(cause));
+    else if (from === "ready") this.#enterReady(told(cause));
     else this.#awaitOther(cause);
   }
 
-  #enterReady(cause: string): void {
+  #enterReady(cause: Cause): void {
     this.#backoff.succeeded();
     this.#enter("ready", cause);
     this.#expiry.restart();
     this.#settle();
   }
 
-  #enter(to: SummonState, cause: string): void {
+  #enter(to: SummonState, { origin, cause }: Cause): void {
     const from = this.#state;
     this.#state = to;
     this.#since = this.#context.now();
     this.ready = to === "ready";
     this.#expiry.stop();
     try {
-      this.#context.onTransition?.(this.unikernel, { from, to, cause });
+      this.#context.onTransition?.(this, { from, to, origin, cause });
     } catch (error) {
       this.#log("error", `noting ${from} -> ${to}: ${messageOf(error)}`);
     }

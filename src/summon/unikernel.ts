@@ -41,4 +41,6 @@ export interface Unikernel {
   /** Whether Synjitsu is told of it. */
   useSynjitsu: boolean;
   machine: MachineConfig;
+  /** Its CONFIG as `key=value,...`, from which it can be made again. */
+  spec: string;
 }

@@ -61,6 +61,7 @@ Deno.test("the original's getting-started command says what to serve", () => {
         },
         useSynjitsu: false,
         machine: { name: "mirage-www", uuid: undefined, keys: new Map() },
+        spec: config,
       }],
       limits: {
         allow: [],

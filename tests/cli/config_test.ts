@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { isCutOff, type Pair, parseConfig } from "../../src/cli/config.ts";
+import { formatConfig, isCutOff, parseConfig } from "../../src/cli/config.ts";
 
 const pairs = (text: string) =>
   parseConfig(text).pairs.map(({ key, value }) => [key, value]);
@@ -77,11 +77,7 @@ Deno.test("a CONFIG is cut off where it ends in a comma that is not escaped", ()
   for (const text of ["dns=a", "dns=a\\,", ""]) assert(!isCutOff(text));
 });
 
-const escape = (text: string) => text.replace(/[\\,]/g, "\\$&");
-const print = (pairs: readonly Pair[]) =>
-  pairs.map(({ key, value }) => `${escape(key)}=${escape(value)}`).join();
-
-Deno.test("what is printed with its escapes is read back as it was", () => {
+Deno.test("a CONFIG made of any pairs is read back as they were", () => {
   const text = fc.oneof(
     fc.string({ unit: "binary" }),
     fc.stringMatching(/^[a\\,= ]*$/),
@@ -92,7 +88,7 @@ Deno.test("what is printed with its escapes is read back as it was", () => {
   }, { noNullPrototype: true });
   fc.assert(
     fc.property(fc.array(pair, { minLength: 1 }), (pairs) => {
-      assertEquals(parseConfig(print(pairs)), { pairs, problems: [] });
+      assertEquals(parseConfig(formatConfig(pairs)), { pairs, problems: [] });
     }),
   );
 });

@@ -6,6 +6,7 @@
 import { BaseHandler, setup } from "@std/log";
 import { FakeTime } from "@std/testing/time";
 import type { MachineState } from "../../src/backends/backend.ts";
+import type { Past } from "../../src/summon/context.ts";
 import type { SummonedUnikernel } from "../../src/summon/summons.ts";
 import { Summoner, type SummonerOptions } from "../../src/summon/summoner.ts";
 import type { Readiness, Unikernel } from "../../src/summon/unikernel.ts";
@@ -32,6 +33,7 @@ export function unikernel(
     },
     useSynjitsu: false,
     machine: { name, keys: new Map() },
+    spec: `name=${name}`,
     ...rest,
   };
 }
@@ -87,6 +89,8 @@ export class Stage {
   readonly xenstore = new FakeXenstore();
   /** Each change of state as `name: from -> to (cause)`. */
   readonly transitions: string[] = [];
+  /** Who brought each of them about. */
+  readonly origins: string[] = [];
   readonly summoner: Summoner;
 
   constructor(options: SummonerOptions = {}) {
@@ -94,8 +98,10 @@ export class Stage {
       now: Date.now,
       waitForXenstoreKey: (domid, key, signal) =>
         this.xenstore.wait(domid, key, signal),
-      onTransition: ({ name }, { from, to, cause }) =>
-        this.transitions.push(`${name}: ${from} -> ${to} (${cause})`),
+      onTransition: ({ unikernel: { name } }, { from, to, origin, cause }) => {
+        this.transitions.push(`${name}: ${from} -> ${to} (${cause})`);
+        this.origins.push(origin);
+      },
       ...options,
     });
   }
@@ -103,8 +109,9 @@ export class Stage {
   add(
     overrides: Parameters<typeof unikernel>[0] = {},
     machine = new FakeMachine(overrides.name),
+    past?: Past,
   ): Promise<SummonedUnikernel> {
-    return this.summoner.add(unikernel(overrides), machine);
+    return this.summoner.add(unikernel(overrides), machine, past);
   }
   /** Adds a unikernel called www, whose machine is in `state`. */
   async www(

@@ -1,0 +1,31 @@
+/**
+ * What a unikernel at run time is given: the surroundings that all of them share, and its own past.
+ *
+ * @module
+ */
+import type { NameUsage } from "./expiry.ts";
+import type { Limit } from "./limit.ts";
+import type { WaitForXenstoreKey } from "./readiness.ts";
+import type { SummonState, Transition } from "./states.ts";
+import type { SummonedUnikernel } from "./summons.ts";
+
+/** What all unikernels of a {@linkcode Summoner} share. */
+export interface SummonContext {
+  /** A monotonic clock in milliseconds. */
+  now(): number;
+  /** Bounds the calls that start machines, and those that stop them. */
+  readonly starts: Limit;
+  readonly stops: Limit;
+  readonly waitForXenstoreKey: WaitForXenstoreKey;
+  onTransition?(summoned: SummonedUnikernel, transition: Transition): void;
+}
+
+/** What an earlier daemon knew of a unikernel. Times are by the summoner's clock, and may be from before its zero. */
+export interface Past {
+  state: SummonState;
+  since: number;
+  usage: ReadonlyMap<string, NameUsage>;
+  starts: number;
+  failures: number;
+  lastTimeToReady?: number;
+}
