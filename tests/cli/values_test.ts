@@ -6,10 +6,13 @@ import {
   readBoolean,
   readChoice,
   readDnsName,
+  readDomainServer,
   type Reader,
   readListenPort,
   readPort,
   readSeconds,
+  readServer,
+  readStale,
   readText,
   readTtl,
   readUuid,
@@ -197,6 +200,48 @@ Deno.test("addresses that are not one host's are refused with the reason", () =>
   });
 });
 
+Deno.test("a DNS server is an address, and may have a port", () => {
+  assertReads(readServer, {
+    "192.0.2.1": { address: "192.0.2.1", port: undefined },
+    "2001:DB8:0::1#5353": { address: "2001:db8::1", port: 5353 },
+  });
+  assertRefuses(readServer, {
+    "0.0.0.0": "it is the unspecified address",
+    "192.0.2.1#": "a port number",
+    "192.0.2.1#0": "a port number",
+    "192.0.2.1#53#53": "a port number",
+    "192.0.2.1:53": "an IPv4 or IPv6 address",
+    "ns.example.org": "an IPv4 or IPv6 address",
+    "": "an IPv4 or IPv6 address",
+  });
+});
+
+Deno.test("a domain has a server or, after its equals sign, none", () => {
+  assertReads(readDomainServer, {
+    "Corp.Example.=192.0.2.1#54": {
+      domain: "corp.example",
+      server: { address: "192.0.2.1", port: 54 },
+    },
+    "10.in-addr.arpa=2001:db8::1": {
+      domain: "10.in-addr.arpa",
+      server: { address: "2001:db8::1", port: undefined },
+    },
+    "corp.example=": { domain: "corp.example", server: undefined },
+  });
+  assertRefuses(readDomainServer, {
+    "corp.example": "a domain and its server",
+    "192.0.2.1": "a domain and its server",
+    "=192.0.2.1": "a domain name",
+    "corp.example=ns": "an IPv4 or IPv6 address",
+    "*.example=192.0.2.1": "wildcards",
+  });
+});
+
+Deno.test("expired answers are given out for a week at the most", () => {
+  assertReads(readStale, { "1": 1, "604800": 604800 });
+  assertRefuses(readStale, { "0": "1 to 604800", "604801": "1 to 604800" });
+});
+
 Deno.test("an address to bind to may stand for all of the host's", () => {
   assertReads(readBindAddress, { "0.0.0.0": "0.0.0.0", "0::0": "::" });
   assertRefuses(readBindAddress, { "224.0.0.1": "a multicast address" });
@@ -277,9 +322,12 @@ Deno.test("no text makes a reader throw anything but a ValueError", () => {
     readAddress,
     readBindAddress,
     readBoolean,
+    readDomainServer,
     readListenPort,
     readPort,
     readSeconds,
+    readServer,
+    readStale,
     readText,
     readTtl,
     readUuid,
