@@ -6,7 +6,6 @@
 import { Access } from "./dns/access.ts";
 import { Cookies } from "./dns/cookies.ts";
 import type { Network } from "./dns/network.ts";
-import { TcpServer } from "./dns/tcp.ts";
 import { TokenBuckets } from "./dns/token_buckets.ts";
 import type { SummonedUnikernel } from "./summon/summons.ts";
 import type {
@@ -16,12 +15,12 @@ import type {
 } from "./backends/backend.ts";
 import { canonicalAddress } from "./dns/address.ts";
 import { UpstreamForwarder } from "./dns/forwarder.ts";
+import { ListenError, Listeners } from "./dns/listeners.ts";
 import { Guard } from "./dns/guard.ts";
 import { type Name, parseName, ROOT } from "./dns/name.ts";
 import { ResolvConf } from "./dns/resolv_conf.ts";
 import { Responder } from "./dns/responder.ts";
 import { Route, Routes } from "./dns/routes.ts";
-import { UdpServer } from "./dns/udp.ts";
 import { type Server, Upstream } from "./dns/upstream.ts";
 import { Zone } from "./dns/zone.ts";
 import { log } from "./log.ts";
@@ -100,17 +99,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const zone = new Zone(Date.now() / 1000);
   const forwarder = forwarderFor(options);
   const responder = new Responder(zone, guardFor(options, now), forwarder, now);
-  const udp = bound(
-    options,
-    "UDP",
-    (port) => new UdpServer(responder, options.bind, port),
-  );
-  const { hostname, port } = udp.address;
-  const tcp = bound(
-    { ...options, port },
-    "TCP",
-    (port) => new TcpServer(responder, options.bind, port),
-  );
+  const listeners = listen(responder, options);
   const backend = await options.backend.open({ connect: options.connect });
   const summoner = new Summoner({ now, maxStarts: options.limits.maxStarts });
   for (
@@ -121,17 +110,14 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   ) {
     serve(zone, await summoner.add(unikernel, machine));
   }
-  const served = [udp.serve(), tcp.serve()];
-  log("jitsu").info(`serving DNS on ${hostname}#${port}`, {
-    address: hostname,
-    port,
-  });
+  listeners.serve();
+  const { bind } = options, { port } = listeners;
+  log("jitsu").info(`serving DNS on ${bind}#${port}`, { address: bind, port });
 
   const signal = await stopped.promise;
   log("jitsu").info(`${signal}: stopping`);
   await within(EXIT_TIME, async () => {
-    udp.drain();
-    tcp.drain();
+    listeners.drain();
     await within(DRAIN_TIME, () => responder.idle());
     // Whoever still waits is told, rather than left to wait.
     const reason = new Error("Jitsu is shutting down");
@@ -141,9 +127,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     }
     summoner.close();
     await within(DRAIN_TIME, () => responder.idle());
-    udp.close();
-    tcp.close();
-    await Promise.all(served);
+    await listeners.close();
     await backend.close();
   });
   log("jitsu").info("stopped");
@@ -200,34 +184,31 @@ function guardFor({ limits }: DaemonOptions, now: () => number): Guard {
   });
 }
 
-/** Binds a socket, and says in words why it cannot be bound. */
-function bound<T>(
+/** Binds the sockets, and says in words what to do where that cannot be done. */
+function listen(
+  responder: Responder,
   { bind, port }: DaemonOptions,
-  protocol: "UDP" | "TCP",
-  open: (port: number) => T,
-): T {
+): Listeners {
   try {
-    return open(port);
+    return new Listeners(responder, bind, port);
   } catch (error) {
-    const at = `cannot serve DNS on ${bind}#${port} over ${protocol}`;
-    if (error instanceof Deno.errors.AddrInUse) {
-      const option = protocol === "UDP" ? "-lunp" : "-ltnp";
-      throw new StartError(
-        `${at}: the port is taken; see who has it with "ss ${option}", or choose another with --listen`,
-      );
-    }
-    if (error instanceof Deno.errors.AddrNotAvailable) {
-      throw new StartError(
-        `${at}: no network interface has that address; see "ip address", and --bind`,
-      );
-    }
-    if (error instanceof Deno.errors.PermissionDenied) {
-      throw new StartError(
-        `${at}: ports below 1024 need root or CAP_NET_BIND_SERVICE; or choose another with --listen`,
-      );
-    }
-    throw new StartError(`${at}: ${error}`);
+    if (!(error instanceof ListenError)) throw error;
+    throw new StartError(`${error.message}: ${remedyFor(error)}`);
   }
+}
+
+function remedyFor({ cause, protocol }: ListenError): string {
+  if (cause instanceof Deno.errors.AddrInUse) {
+    const option = protocol === "UDP" ? "-lunp" : "-ltnp";
+    return `the port is taken; see who has it with "ss ${option}", or choose another with --listen`;
+  }
+  if (cause instanceof Deno.errors.AddrNotAvailable) {
+    return 'no network interface has that address; see "ip address", and --bind';
+  }
+  if (cause instanceof Deno.errors.PermissionDenied) {
+    return "ports below 1024 need root or CAP_NET_BIND_SERVICE; or choose another with --listen";
+  }
+  return String(cause);
 }
 
 /** Puts a unikernel behind its names, and its first name behind its addresses. */

@@ -23,11 +23,9 @@ export class UdpServer implements Transport {
   readonly name = "udp";
   readonly #socket: Deno.DatagramConn;
   readonly #responder: Responder;
-  /** Buffers that no send is reading. */
-  readonly #free = Array.from(
-    { length: MAX_SENDING },
-    () => new Uint8Array(MAX_UDP_PAYLOAD),
-  );
+  /** Buffers that no send is reading, and how many there are in all. */
+  readonly #free: Uint8Array<ArrayBuffer>[] = [];
+  #buffers = 0;
   readonly #batch: UdpBatch | undefined;
   #draining = false;
   #closed = false;
@@ -73,11 +71,17 @@ export class UdpServer implements Transport {
   }
 
   #handle(packet: Uint8Array, peer: Peer): void {
-    const buffer = this.#free.pop();
+    const buffer = this.#free.pop() ?? this.#newBuffer();
     if (buffer === undefined) return; // the kernel takes no more: the client will ask again
     const length = this.#respond(packet, buffer, peer);
     if (length <= 0) this.#free.push(buffer);
     else this.#send(buffer.subarray(0, length), peer, buffer);
+  }
+
+  #newBuffer(): Uint8Array<ArrayBuffer> | undefined {
+    if (this.#buffers === MAX_SENDING) return undefined;
+    this.#buffers++;
+    return new Uint8Array(MAX_UDP_PAYLOAD);
   }
 
   #respond = (packet: Uint8Array, out: Uint8Array, peer: Peer): number => {
