@@ -15,7 +15,7 @@ import { TcpServer } from "./tcp.ts";
 import { UdpServer } from "./udp.ts";
 
 /** Milliseconds between two looks at the host's addresses. */
-const REFRESH_INTERVAL = 10_000;
+const REFRESH_INTERVAL = 5_000;
 
 /** Such an address means something only together with an interface, which a socket here cannot be told. */
 const LINK_LOCAL = parseNetwork("fe80::/10")!;

@@ -38,8 +38,8 @@ const canUnshare = (await new Deno.Command("unshare", {
   stderr: "null",
 }).output()
   .catch(() => undefined))?.success ?? false;
-// deno-lint-ignore no-console -- a test that is skipped says why
 if (!canUnshare) {
+  // deno-lint-ignore no-console -- says why a test does not run
   console.log("skipped: a network namespace of the test's own takes root");
 }
 
