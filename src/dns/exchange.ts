@@ -1,15 +1,17 @@
 /**
- * One question put to upstream servers: who is asked when, and which reply is the answer.
+ * One question put to upstream servers: which reply is the answer.
  *
  * Questions go over UDP. A reply counts when it comes from the server that was asked, to the port that asked, and
- * matches the query (upstream_query.ts). Each exchange has a socket, and so a random source port, of its own. A reply
- * that is truncated, or right but for the case of the question, makes the same server be asked over TCP (RFC 7766
- * section 5), where nobody can forge what he does not see.
+ * matches the query (upstream_query.ts). A reply that is truncated, or right but for the case of the question, makes
+ * the same server be asked over TCP (RFC 7766 section 5), where nobody can forge what he does not see. Who is asked
+ * when is decided in exchange_schedule.ts.
  *
  * @module
  */
 import { log } from "../log.ts";
-import { Flag, Rcode, Type } from "./constants.ts";
+import { Flag, HEADER_SIZE, Rcode, Type } from "./constants.ts";
+import { type Attempt, Schedule } from "./exchange_schedule.ts";
+import { ExchangeSockets } from "./exchange_sockets.ts";
 import { exchangeOverTcp } from "./exchange_tcp.ts";
 import { decodeMessage, type Message } from "./message.ts";
 import type { Upstream } from "./upstream.ts";
@@ -23,11 +25,6 @@ import {
   type UpstreamQuestion,
 } from "./upstream_query.ts";
 
-/** The largest reply taken over UDP: servers were told less, but some do not listen. */
-const MAX_REPLY = 4096;
-/** How often a server is asked over UDP: a packet may be lost. */
-const ROUNDS = 3;
-
 /** Nobody gave a reply that is of use. */
 export class ExchangeError extends Error {
   override name = "ExchangeError";
@@ -35,6 +32,7 @@ export class ExchangeError extends Error {
 
 /**
  * One exchange: resolves with a response that answers the question, or failing that with one that says why not.
+ * Rejects with {@linkcode ExchangeError} when there is neither, and with the signal's reason.
  *
  * @param deadline milliseconds until it fails
  */
@@ -48,19 +46,6 @@ export async function exchange(
   return await exchange.reply;
 }
 
-/** What one server was asked, and said. */
-interface Attempt {
-  readonly upstream: Upstream;
-  /** How often it was asked over UDP. */
-  times: number;
-  sentAt: number;
-  /** Until when its reply is waited for before somebody else is asked, or it is again. */
-  waitUntil: number;
-  overTcp: boolean;
-  /** Why it is no use to ask it again. */
-  useless: string | undefined;
-}
-
 /** A query on its way. */
 interface Sent {
   attempt: Attempt;
@@ -72,17 +57,14 @@ interface Sent {
 class Exchange {
   readonly #question: UpstreamQuestion;
   readonly #signal: AbortSignal;
-  readonly #deadline: number;
-  readonly #attempts: Attempt[];
-  readonly #sockets = new Map<string, Deno.DatagramConn>();
+  readonly #schedule: Schedule;
+  readonly #sockets: ExchangeSockets;
   /** By ID. */
   readonly #sent = new Map<number, Sent>();
   readonly #outcome = Promise.withResolvers<Message>();
   readonly #over = new AbortController();
-  readonly #giveUpTimer: ReturnType<typeof setTimeout>;
+  readonly #deadline: ReturnType<typeof setTimeout>;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** The one whose turn it is. */
-  #current: Attempt | undefined;
   /** The first response that is no answer. */
   #failure: Message | undefined;
 
@@ -94,21 +76,17 @@ class Exchange {
   ) {
     this.#question = question;
     this.#signal = signal;
-    this.#deadline = deadline;
-    const { servers, probe } = orderOf(upstreams, performance.now());
-    this.#attempts = servers.map((upstream) => ({
-      upstream,
-      times: 0,
-      sentAt: 0,
-      waitUntil: Infinity,
-      overTcp: false,
-      useless: undefined,
-    }));
-    this.#giveUpTimer = setTimeout(() => this.#giveUp(), deadline);
+    this.#schedule = new Schedule(
+      orderOf(upstreams, performance.now()),
+      deadline,
+    );
+    this.#sockets = new ExchangeSockets({
+      take: (packet, peer) => this.#take(packet, peer),
+      fail: this.#outcome.reject,
+    });
+    this.#deadline = setTimeout(() => this.#giveUp(), deadline);
     signal.addEventListener("abort", this.#abort);
     this.#advance();
-    const probed = this.#attempts.find(({ upstream }) => upstream === probe);
-    if (probed?.times === 0) this.#send(probed);
   }
 
   get reply(): Promise<Message> {
@@ -118,13 +96,9 @@ class Exchange {
   [Symbol.dispose](): void {
     this.#over.abort();
     clearTimeout(this.#timer);
-    clearTimeout(this.#giveUpTimer);
+    clearTimeout(this.#deadline);
     this.#signal.removeEventListener("abort", this.#abort);
-    for (const socket of this.#sockets.values()) socket.close();
-  }
-
-  get #isOver(): boolean {
-    return this.#over.signal.aborted;
+    this.#sockets.close();
   }
 
   #abort = () => this.#outcome.reject(this.#signal.reason);
@@ -132,33 +106,12 @@ class Exchange {
   /** Asks whoever is due, and comes back when the next one is. */
   #advance(): void {
     clearTimeout(this.#timer);
-    if (this.#isOver) return;
     const now = performance.now();
-    const open = this.#attempts.filter(({ useless }) => useless === undefined);
-    if (open.length === 0) return this.#giveUp();
-    const silent = open.filter((each) => each.waitUntil <= now);
-    for (const { upstream, sentAt } of silent) upstream.silent(sentAt, now);
-
-    const fresh = open.find(({ times }) => times === 0);
-    if (fresh === undefined) {
-      // Servers that are probably dead are not waited for where another has said that it cannot help.
-      const hopeless = silent.length === open.length &&
-        silent.every(({ upstream, overTcp }) => !upstream.works && !overTcp);
-      if (hopeless && this.#failure !== undefined) return this.#giveUp();
-      for (const each of silent) {
-        if (each.times < ROUNDS && !each.overTcp) this.#send(each);
-      }
-    } else if (
-      this.#current === undefined || this.#current.useless !== undefined ||
-      this.#current.waitUntil <= now
-    ) {
-      this.#current = fresh;
-      this.#send(fresh);
-    }
-    const next = Math.min(
-      ...open.map(({ waitUntil }) => waitUntil).filter((time) => time > now),
-    );
-    if (next !== Infinity) {
+    const due = this.#schedule.due(now);
+    if (this.#schedule.isHopeless(now)) return this.#giveUp();
+    for (const attempt of due) this.#send(attempt);
+    const next = this.#schedule.nextAt(now);
+    if (next !== undefined) {
       this.#timer = setTimeout(() => this.#advance(), Math.ceil(next - now));
     }
   }
@@ -169,19 +122,12 @@ class Exchange {
     let packet, id;
     do {
       packet = upstreamQuery(this.#question, edns);
-      id = packet[0] << 8 | packet[1];
+      id = idOf(packet);
     } while (this.#sent.has(id));
     this.#sent.set(id, { attempt, packet, edns, at: now });
-    attempt.sentAt = now;
-    // Everybody has his turn within half of the time.
-    const turn = this.#deadline / 2 / this.#attempts.length;
-    attempt.waitUntil = now +
-      Math.min(upstream.patience, turn) * 2 ** attempt.times++;
+    this.#schedule.sent(attempt, now);
     try {
-      const { address: hostname, port } = upstream;
-      this.#socketFor(hostname)
-        .send(packet, { transport: "udp", hostname, port })
-        .catch(() => {}); // no route to it: like a server that is silent
+      this.#sockets.send(packet, upstream);
     } catch (error) {
       this.#outcome.reject(
         new Error(`no socket to ask ${upstream.name} with: ${error}`),
@@ -189,37 +135,13 @@ class Exchange {
     }
   }
 
-  #socketFor(address: string): Deno.DatagramConn {
-    const hostname = address.includes(":") ? "::" : "0.0.0.0";
-    let socket = this.#sockets.get(hostname);
-    if (socket === undefined) {
-      socket = Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
-      this.#sockets.set(hostname, socket);
-      this.#listen(socket);
-    }
-    return socket;
-  }
-
-  async #listen(socket: Deno.DatagramConn): Promise<void> {
-    const buffer = new Uint8Array(MAX_REPLY);
-    while (!this.#isOver) {
-      try {
-        const [packet, peer] = await socket.receive(buffer);
-        this.#take(packet, peer as Deno.NetAddr);
-      } catch (error) {
-        if (!this.#isOver) this.#outcome.reject(error);
-        return;
-      }
-    }
-  }
-
   /** A packet that came over UDP. */
-  #take(packet: Uint8Array, peer: Deno.NetAddr): void {
-    const sent = this.#sent.get(packet[0] << 8 | packet[1]);
+  #take(packet: Uint8Array, { hostname, port }: Deno.NetAddr): void {
+    const sent = this.#sent.get(idOf(packet));
     if (sent === undefined) return;
     const { attempt, attempt: { upstream } } = sent;
     if (
-      peer.hostname !== upstream.address || peer.port !== upstream.port ||
+      hostname !== upstream.address || port !== upstream.port ||
       attempt.overTcp || attempt.useless !== undefined
     ) return;
     const match = this.#match(packet, sent);
@@ -227,8 +149,7 @@ class Exchange {
     const now = performance.now();
     upstream.heard(now);
     const isCut = (packet[2] & Flag.TC >> 8) !== 0;
-    const isOdd = match === Match.OTHER_CASE && upstream.keepsCase(now);
-    if (isCut || isOdd) {
+    if (isCut || match === Match.OTHER_CASE && upstream.keepsCase(now)) {
       this.#askOverTcp(sent, isCut);
       return;
     }
@@ -240,42 +161,34 @@ class Exchange {
   }
 
   async #askOverTcp(sent: Sent, isCut: boolean): Promise<void> {
-    const { attempt, attempt: { upstream } } = sent;
+    const { attempt, attempt: { upstream }, packet, edns } = sent;
     attempt.overTcp = true;
-    let failure: string;
+    let reply: Uint8Array | undefined, failure = "the reply is of no use";
     try {
-      const packet = await exchangeOverTcp(
-        sent.packet,
-        upstream,
-        this.#over.signal,
-      );
-      const match = this.#match(packet, sent);
-      const message = this.#decode(packet);
-      if (match !== Match.NONE && message && !(message.flags & Flag.TC)) {
-        const now = performance.now();
-        upstream.heard(now);
-        if (match === Match.OTHER_CASE) upstream.foldsCase(now);
-        attempt.overTcp = false;
-        return this.#judge(message, sent);
-      }
-      failure = "the reply is of no use";
+      reply = await exchangeOverTcp(packet, upstream, this.#over.signal);
     } catch (error) {
-      if (this.#isOver) return;
       failure = error instanceof Error ? error.message : String(error);
     }
+    if (this.#over.signal.aborted) return;
     attempt.overTcp = false;
-    if (isCut) {
-      this.#rule(
-        attempt,
-        `${upstream.name} cuts its reply short over UDP, and over TCP ${failure}`,
+    const now = performance.now();
+    const match = reply === undefined ? Match.NONE : this.#match(reply, sent);
+    const message = match === Match.NONE ? undefined : this.#decode(reply!);
+    if (message !== undefined && (message.flags & Flag.TC) === 0) {
+      upstream.heard(now);
+      if (match === Match.OTHER_CASE) upstream.foldsCase(now);
+      this.#judge(message, sent);
+    } else if (isCut) {
+      const reason =
+        `${upstream.name} cuts its reply short over UDP, and over TCP ${failure}`;
+      this.#rule(attempt, reason);
+    } else {
+      log("dns").warn(
+        `${upstream.name} changes the case of questions and cannot be asked over TCP (${failure}): its replies are easier to forge`,
       );
-      return;
+      upstream.foldsCase(now);
+      this.#send(attempt, edns);
     }
-    log("dns").warn(
-      `${upstream.name} changes the case of questions and cannot be asked over TCP (${failure}): its replies are easier to forge`,
-    );
-    upstream.foldsCase(performance.now());
-    this.#send(attempt, sent.edns);
   }
 
   /** A response that is whole and from the server. */
@@ -285,8 +198,8 @@ class Exchange {
     if (isAnswer(rcode)) {
       // Asked with an OPT record, it had said FORMERR or NOTIMP.
       if (!edns && upstream.speaksEdns(now)) upstream.lacksEdns(now);
-      for (const each of this.#attempts) {
-        if (each.useless !== undefined) each.upstream.failed(now);
+      for (const { upstream, useless } of this.#schedule.attempts) {
+        if (useless !== undefined) upstream.failed(now);
       }
       this.#outcome.resolve(message);
     } else if (
@@ -311,7 +224,7 @@ class Exchange {
     if (this.#failure !== undefined) {
       return this.#outcome.resolve(this.#failure);
     }
-    const reasons = this.#attempts.map(({ upstream, useless }) =>
+    const reasons = this.#schedule.attempts.map(({ upstream, useless }) =>
       useless ?? `${upstream.name} does not reply`
     );
     this.#outcome.reject(new ExchangeError(reasons.join("; ")));
@@ -323,13 +236,15 @@ class Exchange {
 
   /** A reply, with the case that was made up for the question taken back. */
   #decode(packet: Uint8Array): Message | undefined {
-    if (packet[5] === 1) {
-      this.#question.octets.forEach((octet, i) => packet[12 + i] = octet);
-    }
+    if (packet[5] === 1) packet.set(this.#question.octets, HEADER_SIZE);
     try {
       return decodeMessage(packet);
     } catch {
       return undefined;
     }
   }
+}
+
+function idOf(packet: Uint8Array): number {
+  return packet[0] << 8 | packet[1];
 }
