@@ -78,13 +78,14 @@ export class Guard {
     if (query.edns && query.nsid && this.#nsid !== undefined) {
       inquiry.options = Uint8Array.of(...inquiry.options ?? [], ...this.#nsid);
     }
+    const loopback = isLoopback(octets);
     inquiry.limit = transport.name === "tcp"
       ? MAX_MESSAGE
-      : verified
+      : verified || loopback
       ? udpLimit(query)
       : Math.min(udpLimit(query), MAX_AMPLIFICATION * packet.length);
     if (!this.#access.allows(octets)) return Admission.REFUSE;
-    if (verified || this.#responses === undefined || isLoopback(octets)) {
+    if (verified || loopback || this.#responses === undefined) {
       return Admission.ANSWER;
     }
     if (this.#responses.take(octets)) return Admission.ANSWER;

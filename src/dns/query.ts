@@ -29,6 +29,8 @@ export const Verdict = {
   NOTIMP: 3,
   /** An EDNS version other than 0: BADVERS (RFC 6891 section 6.1.3). */
   BADVERS: 4,
+  /** No question, but a COOKIE option: a server cookie is all it wants (RFC 7873 section 5.4). */
+  COOKIE: 5,
 } as const;
 export type Verdict = typeof Verdict[keyof typeof Verdict];
 
@@ -64,9 +66,10 @@ export class QueryReader {
     if ((flags & OPCODE_MASK) >> OPCODE_SHIFT !== Opcode.QUERY) {
       return Verdict.NOTIMP;
     }
-    // More or less than one question is malformed (RFC 9619).
-    if (packet[4] !== 0 || packet[5] !== 1) return Verdict.FORMERR;
-    if (!this.#question(packet)) return Verdict.FORMERR;
+    // More than one question is malformed (RFC 9619), and none is but for one exception.
+    if (packet[4] !== 0 || packet[5] > 1) return Verdict.FORMERR;
+    const isQuestion = packet[5] === 1;
+    if (isQuestion && !this.#question(packet)) return Verdict.FORMERR;
     const others = (packet[6] << 8 | packet[7]) + (packet[8] << 8 | packet[9]);
     const additionals = packet[10] << 8 | packet[11];
     let at = this.questionEnd;
@@ -78,7 +81,10 @@ export class QueryReader {
     if (this.edns && (this.ednsFlags >>> 16 & 0xff) !== 0) {
       return Verdict.BADVERS;
     }
-    return Verdict.ANSWER;
+    if (isQuestion) return Verdict.ANSWER;
+    return this.edns && this.cookieLength > 0
+      ? Verdict.COOKIE
+      : Verdict.FORMERR;
   }
 
   #question(packet: Uint8Array): boolean {

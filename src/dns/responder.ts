@@ -66,6 +66,7 @@ const RCODE_OF = {
   [Verdict.FORMERR]: Rcode.FORMERR,
   [Verdict.NOTIMP]: Rcode.NOTIMP,
   [Verdict.BADVERS]: Rcode.BADVERS,
+  [Verdict.COOKIE]: Rcode.NOERROR,
 } as const;
 
 /** Answers queries. */
@@ -139,11 +140,16 @@ export class Responder {
       return this.#refuse(inquiry, out, Rcode.REFUSED);
     }
     const local = this.#zone.find(packet, query.hash);
-    if (local !== undefined && (local.isOurs || query.type === Type.SOA)) {
+    if (
+      local !== undefined &&
+      (local.isOurs || query.type === Type.SOA && local.isApex)
+    ) {
       return this.#answer(local, inquiry, out);
     }
     if (isMeta(query.type)) return this.#refuse(inquiry, out, Rcode.REFUSED);
-    return this.#special(inquiry, out) || this.#forward(inquiry, out);
+    const isAboveOurs = local !== undefined;
+    return this.#special(inquiry, out, isAboveOurs) ||
+      this.#forward(inquiry, out, isAboveOurs);
   }
 
   /** A client that may not ask, or has asked too much. */
@@ -271,14 +277,16 @@ export class Responder {
     });
   }
 
-  /** A name that nobody else is to be asked about; 0 for any other. */
-  #special(inquiry: Inquiry, out: Uint8Array): number {
+  /** A name that nobody else is to be asked about; 0 for any other. One above a name of ours exists. */
+  #special(inquiry: Inquiry, out: Uint8Array, isAboveOurs: boolean): number {
     const { packet, query } = inquiry;
     const special = specialAnswer(packet, query.questionEnd, query.type);
     if (special === undefined || this.#forwarder?.hasRoute(packet, query)) {
       return 0;
     }
-    const rcode = special.exists ? Rcode.NOERROR : Rcode.NXDOMAIN;
+    const rcode = special.exists || isAboveOurs
+      ? Rcode.NOERROR
+      : Rcode.NXDOMAIN;
     return this.#write(
       inquiry,
       out,
@@ -289,8 +297,8 @@ export class Responder {
     );
   }
 
-  /** A name that is not ours. */
-  #forward(inquiry: Inquiry, out: Uint8Array): number {
+  /** A name that is not ours. One that is above a name of ours exists, whatever upstream says. */
+  #forward(inquiry: Inquiry, out: Uint8Array, isAboveOurs: boolean): number {
     const forwarder = this.#forwarder;
     if (forwarder === undefined) {
       return this.#refuse(inquiry, out, Rcode.REFUSED, {
@@ -305,12 +313,18 @@ export class Responder {
       });
     }
     const known = forwarder.find(inquiry.packet, inquiry.query);
-    if (known !== undefined) return writeResolution(inquiry, out, known);
+    const told = (resolution: Resolution) =>
+      isAboveOurs && resolution.rcode === Rcode.NXDOMAIN
+        ? { ...resolution, rcode: Rcode.NOERROR }
+        : resolution;
+    if (known !== undefined) {
+      return writeResolution(inquiry, out, told(known));
+    }
     return this.#defer(inquiry, out, async (kept, out) => {
       try {
         const { packet, query } = kept;
         const resolution = await forwarder.resolve(packet, query);
-        return writeResolution(kept, out, resolution);
+        return writeResolution(kept, out, told(resolution));
       } catch (error) {
         return this.#fail(kept, out, textOf(error));
       }
@@ -328,8 +342,9 @@ export class Responder {
   ): number {
     const { transport, peer, packet } = inquiry;
     const client = peer.hostname;
+    const question = packet.subarray(0, inquiry.query.questionEnd);
     const key = `${transport.name} ${client} ${peer.port} ${
-      String.fromCharCode(...packet)
+      String.fromCharCode(...question)
     }`;
     if (this.#waiting.has(key)) return 0;
     const waits = this.#clients.get(client) ?? 0;

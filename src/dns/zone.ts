@@ -48,7 +48,7 @@ export interface Host {
   usage: NameUsage;
 }
 
-/** A name of the local zone: it has hosts, or it is the apex of a zone, or both. */
+/** A name that exists: it has hosts, or it is the apex of a zone, or there are names below it (RFC 8020 section 2). */
 export class LocalName {
   hosts: readonly Host[] = [];
   /** How many queries wait for hosts of it. */
@@ -202,6 +202,8 @@ export class Zone {
     if (local === undefined) {
       local = new LocalName(name, this.#serial);
       this.#names.set(name, local);
+      const parent = parentName(name);
+      if (parent[0] !== ROOT[0]) this.#entry(parent);
     }
     return local;
   }
