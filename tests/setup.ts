@@ -15,9 +15,11 @@ const TESTS: Need[] = [
   ["bind9-dnsutils", "/usr/bin/dig"],
   ["dnsmasq-base", "/usr/sbin/dnsmasq"],
   ["iproute2", "/usr/sbin/ip"],
+  ["knot-dnsutils", "/usr/bin/kdig"],
   ["libvirt0", "/usr/lib/*-linux-gnu/libvirt.so.0"],
   ["man-db", "/usr/bin/man"],
   ["mandoc", "/usr/bin/mandoc"],
+  ["nsd", "/usr/sbin/nsd"],
   ["python3-dnspython", "/usr/lib/python3/dist-packages/dns/message.py"],
 ];
 const BENCH: Need[] = [
