@@ -223,3 +223,12 @@ Deno.test("whatever is answered, the codec can decode too, and sees the same que
     { numRuns: 3000 },
   );
 });
+
+Deno.test("no question is right where a cookie is all that is asked for (RFC 7873 section 5.4)", () => {
+  const cookie = opt(0, [0, 10, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8]);
+  assertEquals(
+    read({ questions: [], additionals: [cookie] }),
+    Verdict.COOKIE,
+  );
+  assertEquals(read({ questions: [], additionals: [opt(0)] }), Verdict.FORMERR);
+});

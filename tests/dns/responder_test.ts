@@ -503,3 +503,44 @@ Deno.test("without recursion desired nobody else is asked", () => {
     Rcode.REFUSED,
   );
 });
+
+Deno.test("a name above one of ours exists, whatever a special zone says (RFC 8020 section 2)", () => {
+  const www = host(["192.0.2.1"], true);
+  const { ask } = setUp([["www.deep.test", www]]);
+  assertEquals(ask(query("deep.test"))?.rcode, Rcode.NOERROR);
+  assertEquals(ask(query("test"))?.rcode, Rcode.NOERROR);
+  assertEquals(ask(query("test", Type.SOA))?.answers.length, 1);
+  assertEquals(ask(query("other.test"))?.rcode, Rcode.NXDOMAIN);
+});
+
+Deno.test("a name above one of ours exists, whatever upstream says (RFC 8020 section 2)", async () => {
+  const www = host(["192.0.2.1"], true);
+  const absent = withoutRecords(Rcode.NXDOMAIN, []);
+  const { ask, sent, responder } = setUp([["www.example.org", www]], {
+    find: (_packet, { type }) => type === Type.AAAA ? absent : undefined,
+    resolve: () => Promise.resolve(absent),
+    hasRoute: () => false,
+  });
+  assertEquals(ask(query("example.org", Type.AAAA))?.rcode, Rcode.NOERROR);
+  assertEquals(
+    ask(query("other.example.org", Type.AAAA))?.rcode,
+    Rcode.NXDOMAIN,
+  );
+  ask(query("example.org"));
+  await responder.idle();
+  assertEquals(sent.map(({ rcode }) => rcode), [Rcode.NOERROR]);
+});
+
+Deno.test("this host is no victim: its answers have the size that it takes", () => {
+  const many = host(
+    Array.from({ length: 50 }, (_, i) => `192.0.2.${i}`),
+    true,
+  );
+  const { ask } = setUp([["a.example", many]]);
+  const packet = query("a.example", Type.A, { additionals: [OPT] });
+  const [theirs, ours] = [PEER.hostname, "127.0.0.1"].map((hostname) =>
+    ask(packet, "udp", PEER.port, hostname)!
+  );
+  assertEquals([theirs.answers.length, theirs.flags & Flag.TC], [0, Flag.TC]);
+  assertEquals([ours.answers.length, ours.flags & Flag.TC], [50, 0]);
+});
