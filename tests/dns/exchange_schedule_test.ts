@@ -40,16 +40,13 @@ Deno.test("a single server that is silent is asked three times, after twice the 
 });
 
 Deno.test("servers have their turns by their patience, and are asked again when all were", () => {
-  assertEquals(
-    silence([100, 10]),
-    [
-      [0, [0]],
-      [300, [1]],
-      [500, [0, 1]],
-      [900, [1]],
-      [1100, [0]],
-    ].map(([at, due]) => [at, due] as [number, number[]]),
-  );
+  assertEquals(silence([100, 10]), [
+    [0, [0]],
+    [300, [1]],
+    [500, [0, 1]],
+    [900, [1]],
+    [1100, [0]],
+  ]);
 });
 
 Deno.test("a probe is asked beside the first, and has no turn of its own", () => {
