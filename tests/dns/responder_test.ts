@@ -509,7 +509,6 @@ Deno.test("a name above one of ours exists, whatever a special zone says (RFC 80
   const { ask } = setUp([["www.deep.test", www]]);
   assertEquals(ask(query("deep.test"))?.rcode, Rcode.NOERROR);
   assertEquals(ask(query("test"))?.rcode, Rcode.NOERROR);
-  assertEquals(ask(query("test", Type.SOA))?.answers.length, 1);
   assertEquals(ask(query("other.test"))?.rcode, Rcode.NXDOMAIN);
 });
 
