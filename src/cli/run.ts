@@ -13,8 +13,11 @@ import { VERSION } from "./version.ts";
 /** Exit codes, as the manual has them. */
 const USAGE = 1, NOT_STARTED = 2, INTERNAL = 3;
 
-/** Runs the program and resolves with its exit code. */
-export async function run(argv: readonly string[]): Promise<number> {
+/** Runs the program and resolves with its exit code. The commit it was compiled from is told with the version. */
+export async function run(
+  argv: readonly string[],
+  commit?: string,
+): Promise<number> {
   try {
     const request = readCommandLine(argv);
     switch (request.kind) {
@@ -22,7 +25,10 @@ export async function run(argv: readonly string[]): Promise<number> {
         await showHelp(request.format);
         return 0;
       case "version":
-        write(Deno.stdout, `jitsu ${VERSION}\n`);
+        write(
+          Deno.stdout,
+          `jitsu ${VERSION}${commit === undefined ? "" : ` (${commit})`}\n`,
+        );
         return 0;
       case "refuse":
         complain(request.problems);
