@@ -64,6 +64,8 @@ export interface DaemonOptions {
   backend: BackendDescription;
   /** `--connect`, for the backend. */
   connect: string;
+  /** The backend's own options; a flag's value is empty. */
+  settings: ReadonlyMap<string, string>;
   unikernels: Unikernel[];
   limits: Limits;
   /** Whether machines are stopped, each in its mode, when the daemon exits. */
@@ -100,7 +102,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const forwarder = forwarderFor(options);
   const responder = new Responder(zone, guardFor(options, now), forwarder, now);
   const listeners = listen(responder, options);
-  const backend = await options.backend.open({ connect: options.connect });
+  const { connect, settings } = options;
+  const backend = await options.backend.open({ connect, settings });
   const summoner = new Summoner({ now, maxStarts: options.limits.maxStarts });
   for (
     const [unikernel, machine] of await findMachines(

@@ -39,10 +39,23 @@ export interface BackendKey {
   required?: boolean;
   /** Says what was expected instead when the value cannot be right, e.g. `"a number of seconds"`. Touches nothing. */
   expected?: (value: string) => string | undefined;
+  /** Whether `true` makes the machine be waited for until it is ready, see {@linkcode Machine.readiness}. */
+  waits?: boolean;
 }
 
 /** Told of every change of a machine's state, whoever caused it. `reason` is for the log. */
 export type StateListener = (state: MachineState, reason: string) => void;
+
+/** What tells that a machine is ready, where its backend knows and the backend's own keys ask for it. */
+export interface MachineReadiness {
+  /** What is waited for, for the log, e.g. `"DHCP lease"`. */
+  readonly what: string;
+  /**
+   * Resolves when a machine that runs is ready. Rejects with {@linkcode BackendError} where this cannot be told now, and
+   * with the signal's reason when that aborts.
+   */
+  wait(signal: AbortSignal): Promise<void>;
+}
 
 /** One machine of a backend. All methods reject with {@linkcode BackendError}. */
 export interface Machine {
@@ -51,6 +64,7 @@ export interface Machine {
   readonly name: string;
   /** Milliseconds that a shutdown may take before it is followed by destroy, where the backend's own keys set it. */
   readonly gracePeriod?: number;
+  readonly readiness?: MachineReadiness;
   /** Set by the machine's one owner. */
   onStateChange?: StateListener;
 
@@ -85,6 +99,18 @@ export interface Backend {
 export interface BackendOptions {
   /** `--connect`: a libvirt URI, a XAPI URL, or nothing the backend looks at. */
   connect: string;
+  /** The {@linkcode BackendOption}s that were given, by their names; a flag's value is empty. */
+  settings?: ReadonlyMap<string, string>;
+}
+
+/** An option of the command line that is for one backend. */
+export interface BackendOption {
+  /** The long name, without its dashes. It begins with the backend's. */
+  name: string;
+  /** What the value is called, in capitals; an option without one is a flag. */
+  value?: string;
+  /** What it means, for `--help` and the man page: sentences. */
+  doc: string;
 }
 
 /** A backend as the command line knows it, before anything of it is loaded. */
@@ -93,6 +119,11 @@ export interface BackendDescription {
   /** One sentence for `--help`. */
   doc: string;
   keys: readonly BackendKey[];
+  options?: readonly BackendOption[];
+  /** Keys that all backends share but this one has no use for, and why. */
+  unusable?: Readonly<Record<string, string>>;
+  /** Says what `--connect` should be instead when it cannot be right. Touches nothing. */
+  expectedConnect?: (connect: string) => string | undefined;
   /** Loads the backend's code and connects. Rejects with {@linkcode BackendError}. */
   open(options: BackendOptions): Promise<Backend>;
 }

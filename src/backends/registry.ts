@@ -7,6 +7,7 @@
 import type { BackendDescription } from "./backend.ts";
 import { LIBVIRT } from "./libvirt/description.ts";
 import { PROCESS } from "./process/description.ts";
+import { XAPI } from "./xapi/description.ts";
 
 /** In the order of `--help`. */
-export const BACKENDS: readonly BackendDescription[] = [LIBVIRT, PROCESS];
+export const BACKENDS: readonly BackendDescription[] = [LIBVIRT, XAPI, PROCESS];

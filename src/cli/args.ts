@@ -6,7 +6,12 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { LATER, NOT_YET } from "./later.ts";
-import { type Option, OPTIONS, type OptionValues } from "./options.ts";
+import {
+  BACKEND_OPTIONS,
+  type Option,
+  OPTIONS,
+  type OptionValues,
+} from "./options.ts";
 import { didYouMean, printable, quoted } from "./text.ts";
 import { type Reader, ValueError } from "./values.ts";
 
@@ -14,12 +19,14 @@ import { type Reader, ValueError } from "./values.ts";
 export interface Arguments {
   /** Where a value was wrong, its default. */
   values: OptionValues;
+  /** The options of backends that were given; a flag's value is empty. */
+  settings: Map<string, string>;
   configs: string[];
   /** What is wrong with it, a line each. */
   problems: string[];
 }
 
-const table: readonly Option[] = OPTIONS;
+const table: readonly Option[] = [...OPTIONS, ...BACKEND_OPTIONS];
 const valued = table.filter(({ value }) => value !== undefined);
 const flags = table.filter(({ value }) => value === undefined);
 
@@ -48,18 +55,25 @@ export function readArguments(argv: readonly string[]): Arguments {
     },
   );
   configs.push(...parsed._ as string[]); // those after "--"
-  const values = Object.fromEntries(table.map((option) => [
-    option.name,
+  const read = (option: Option) =>
     option.read === undefined
       ? parsed[option.name]
-      : valueOf(option, option.read, parsed[option.name] as string[], problems),
-  ])) as OptionValues;
+      : valueOf(option, option.read, parsed[option.name] as string[], problems);
+  const values = Object.fromEntries(
+    OPTIONS.map((option) => [option.name, read(option)]),
+  ) as OptionValues;
+  const settings = new Map<string, string>();
+  for (const option of BACKEND_OPTIONS) {
+    const value = read(option);
+    if (typeof value === "string") settings.set(option.name, value);
+    else if (value === true) settings.set(option.name, "");
+  }
   if (configs.length === 0 && !mayMissConfigs) {
     problems.push(
       "there is no CONFIG: give one for each unikernel, such as dns=www.example.org,ip=10.0.0.1,name=www (see jitsu --help)",
     );
   }
-  return { values, configs, problems };
+  return { values, settings, configs, problems };
 }
 
 /** What an unknown option becomes: one that parseArgs does not know either, and takes the next word along as a value. */

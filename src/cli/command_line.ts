@@ -35,11 +35,12 @@ export type Request =
 
 /** Reads the command line. Help and the version are given whatever else is wrong. */
 export function readCommandLine(argv: readonly string[]): Request {
-  const { values, configs, problems } = readArguments(argv);
+  const { values, settings, configs, problems } = readArguments(argv);
   if (values.help) return { kind: "help", format: values.help };
   if (values.version) return { kind: "version" };
 
   const backend = backendOf(values.backend, problems);
+  if (backend) checkSettings(backend, values.connect, settings, problems);
   const forwarding = forwardingOf(values, problems);
   const unikernels = unikernelsOf(
     joinCutOff(configs, problems),
@@ -57,6 +58,7 @@ export function readCommandLine(argv: readonly string[]): Request {
       forwarding,
       backend,
       connect: values.connect,
+      settings,
       unikernels,
       limits: {
         allow: values.allow,
@@ -88,6 +90,30 @@ function backendOf(
     );
   }
   return backend;
+}
+
+function checkSettings(
+  backend: BackendDescription,
+  connect: string,
+  settings: ReadonlyMap<string, string>,
+  problems: string[],
+): void {
+  const expected = backend.expectedConnect?.(connect);
+  if (expected !== undefined) {
+    // A host may come without the slashes that credentials are found by.
+    const shown = connect.includes("//") ? connect : connect.replace(/.*@/, "");
+    problems.push(`option --connect ${quoted(shown)}: expected ${expected}`);
+  }
+  for (const name of settings.keys()) {
+    const has = ({ options = [] }: BackendDescription) =>
+      options.some((each) => each.name === name);
+    if (has(backend)) continue;
+    problems.push(
+      `option --${name} belongs to the backend ${
+        BACKENDS.find(has)!.name
+      }, not to ${backend.name}`,
+    );
+  }
 }
 
 function forwardingOf(values: OptionValues, problems: string[]): Forwarding {

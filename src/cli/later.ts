@@ -6,7 +6,7 @@
 export const LATER: Record<"options" | "backends" | "keys", readonly string[]> =
   {
     options: ["persistdb", "synjitsu"],
-    backends: ["libxl", "xapi"],
+    backends: ["libxl"],
     keys: ["use_synjitsu", "wait_for_key"],
   };
 

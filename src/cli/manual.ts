@@ -64,12 +64,15 @@ function later(doc: string): string {
   return `${doc} (This is ${NOT_YET}.)`;
 }
 
-function backendSection({ name, doc, keys }: BackendDescription): Section {
+function backendSection(
+  { name, doc, keys, options = [] }: BackendDescription,
+): Section {
   return {
     title: `${name.toUpperCase()} CONFIGURATION`,
     blocks: [
       { text: `\`-x ${name}\`: ${doc}` },
       ...keys.map(keyBlock),
+      ...options.map(optionBlock),
     ],
   };
 }
@@ -185,10 +188,16 @@ const USE: Section[] = [
   },
   {
     title: "ENVIRONMENT",
-    blocks: [{
-      term: "PAGER",
-      text: "What `--help` is shown with on a terminal. Default: less.",
-    }],
+    blocks: [
+      {
+        term: "JITSU_XAPI_PASSWORD",
+        text: "The password for `-x xapi`. See `--xapi-password-file`.",
+      },
+      {
+        term: "PAGER",
+        text: "What `--help` is shown with on a terminal. Default: less.",
+      },
+    ],
   },
   {
     title: "FILES",

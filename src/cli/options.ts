@@ -91,7 +91,7 @@ export const OPTIONS = [
     absent: "xen:///",
     doc:
       "What the backend connects to. For libvirt a connection URI, such as `qemu:///system`, `xen+ssh://host/system` " +
-      "or `vbox:///session`.",
+      "or `vbox:///session`. For xapi a host of the pool, such as `https://root@xs1.example.org/`.",
   },
   {
     name: "delay",
@@ -256,9 +256,14 @@ export const OPTIONS = [
     absent: "libvirt",
     doc: `What runs the unikernels: ${
       BACKENDS.map((each) => `\`${each.name}\``).join(" or ")
-    }. Each has keys of its own, which have a section below.`,
+    }. Each has keys and options of its own, which have a section below.`,
   },
 ] as const satisfies readonly Option[];
+
+/** The options that only one backend has. */
+export const BACKEND_OPTIONS: readonly Option[] = BACKENDS.flatMap((
+  { options = [] },
+) => options.map((each) => each.value ? { ...each, read: readText } : each));
 
 type Table = typeof OPTIONS[number];
 /** What the options mean, by their long names: `undefined` for one that was not given and has no default. */

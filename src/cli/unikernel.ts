@@ -97,7 +97,12 @@ export function readUnikernel(
 
   if (useSynjitsu) checkLater("use_synjitsu", problems);
   if (waitForKey !== undefined) checkLater("wait_for_key", problems);
-  if (!given.has("wait_for_key") && !given.has("wait_for_tcp")) {
+  const backendWaits = (defaults.backend?.keys ?? []).some(({ name, waits }) =>
+    waits && one(name, readBoolean)
+  );
+  if (
+    !given.has("wait_for_key") && !given.has("wait_for_tcp") && !backendWaits
+  ) {
     for (const key of ["wait_required", "wait_timeout"]) {
       if (!given.has(key)) continue;
       problems.push(`${key} means nothing without wait_for_tcp`);
@@ -112,7 +117,7 @@ export function readUnikernel(
     shutdownTimeout,
     readiness: {
       responseDelay: responseDelay ??
-        (waitForTcp === undefined ? defaults.delay : 0),
+        (waitForTcp === undefined && !backendWaits ? defaults.delay : 0),
       waitForTcp,
       waitForKey,
       waitTimeout,
@@ -150,6 +155,10 @@ function checkKeys(
       problems.push(
         `${name} is given ${values.length} times, once is the most`,
       );
+    }
+    const why = backend?.unusable?.[name];
+    if (why !== undefined) {
+      problems.push(`${name} is of no use with ${backend!.name}: ${why}`);
     }
     for (const value of values) {
       const expected = key.expected?.(value);

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { MachineReadiness } from "../backends/backend.ts";
 import type { Readiness, Unikernel } from "./unikernel.ts";
 import { messageOf } from "./text.ts";
 
@@ -23,8 +24,8 @@ const TCP_INTERVAL = 100;
 const TCP_REFUSED_INTERVAL = 10;
 /** How many attempts are open at once, which makes each 2 s old at most: more than any round trip to a guest. */
 const TCP_ATTEMPTS = 20;
-/** Milliseconds until xenstore is asked again after it could not be asked. */
-const XENSTORE_INTERVAL = 1000;
+/** Milliseconds until what could not be asked is asked again. */
+const TROUBLE_INTERVAL = 1000;
 
 /** Resolves after `ms` milliseconds; rejects with the signal's reason when that aborts. */
 function delay(ms: number, signal: AbortSignal): Promise<void> {
@@ -101,10 +102,30 @@ export async function waitForTcp(
   }
 }
 
+/** Waits, again and again where that fails. Rejects only with the signal's reason when that aborts. */
+async function insist(
+  wait: () => Promise<void>,
+  signal: AbortSignal,
+  onTrouble: (message: string) => void,
+): Promise<void> {
+  for (;;) {
+    try {
+      return await wait();
+    } catch (error) {
+      onTrouble(messageOf(error));
+      await delay(TROUBLE_INTERVAL, signal);
+    }
+  }
+}
+
 /** What is waited for, as the log says it, e.g. `"TCP port 80"`; nothing where the machine is ready at once. */
-export function describeReadiness(readiness: Readiness): string | undefined {
+export function describeReadiness(
+  readiness: Readiness,
+  machine?: MachineReadiness,
+): string | undefined {
   const { waitForTcp, waitForKey, responseDelay } = readiness;
   const parts = [];
+  if (machine !== undefined) parts.push(machine.what);
   if (waitForTcp !== undefined) parts.push(`TCP port ${waitForTcp}`);
   if (waitForKey !== undefined) parts.push(`xenstore key ${waitForKey}`);
   if (responseDelay > 0) parts.push(`${responseDelay} s`);
@@ -113,6 +134,8 @@ export function describeReadiness(readiness: Readiness): string | undefined {
 
 /** What a wait needs of its surroundings. */
 export interface ReadinessContext {
+  /** What the machine itself waits for, if anything. */
+  readonly machine?: MachineReadiness;
   /** The machine's domain id; only asked where a xenstore key is waited for. */
   domainId(): Promise<number | undefined>;
   readonly waitForXenstoreKey: WaitForXenstoreKey;
@@ -142,6 +165,7 @@ export class ReadinessWait {
   async run(signal: AbortSignal): Promise<void> {
     const { addresses: [address], readiness } = this.#unikernel;
     const { waitForTcp: port, waitForKey: key, responseDelay } = readiness;
+    const { machine } = this.#context;
     const either = AbortSignal.any([signal, this.#giveUp.signal]);
     const waits: Promise<void>[] = [];
     if (port !== undefined) {
@@ -156,7 +180,16 @@ export class ReadinessWait {
       waits.push(
         this.#wait(
           `no ${key} in xenstore`,
-          (onTrouble) => this.#waitForKey(key, either, onTrouble),
+          (onTrouble) =>
+            insist(() => this.#waitForKey(key, either), either, onTrouble),
+        ),
+      );
+    }
+    if (machine !== undefined) {
+      waits.push(
+        this.#wait(
+          `no ${machine.what}`,
+          (onTrouble) => insist(() => machine.wait(either), either, onTrouble),
         ),
       );
     }
@@ -195,20 +228,9 @@ export class ReadinessWait {
     this.#missing.delete(what);
   }
 
-  async #waitForKey(
-    key: string,
-    signal: AbortSignal,
-    onTrouble: (message: string) => void,
-  ): Promise<void> {
-    for (;;) {
-      try {
-        const domid = await this.#context.domainId();
-        if (domid === undefined) throw new Error("it has no domain id");
-        return await this.#context.waitForXenstoreKey(domid, key, signal);
-      } catch (error) {
-        onTrouble(messageOf(error));
-        await delay(XENSTORE_INTERVAL, signal);
-      }
-    }
+  async #waitForKey(key: string, signal: AbortSignal): Promise<void> {
+    const domid = await this.#context.domainId();
+    if (domid === undefined) throw new Error("it has no domain id");
+    await this.#context.waitForXenstoreKey(domid, key, signal);
   }
 }

@@ -304,6 +304,7 @@ export class SummonedUnikernel {
 
   async #becomeReady(cause: Cause, signal: AbortSignal): Promise<void> {
     this.#readiness = new ReadinessWait(this.unikernel, {
+      machine: this.#machine.readiness,
       domainId: () => this.#machine.domainId(),
       waitForXenstoreKey: this.#context.waitForXenstoreKey,
       onTimeout: (missing) => this.#late(missing),
@@ -392,7 +393,10 @@ export class SummonedUnikernel {
   }
 
   #waitingFor(): string {
-    const what = describeReadiness(this.unikernel.readiness);
+    const what = describeReadiness(
+      this.unikernel.readiness,
+      this.#machine.readiness,
+    );
     return what === undefined ? "" : `, waiting for ${what}`;
   }
 }

@@ -48,6 +48,7 @@ Deno.test("the defaults are those of the last original release", () => {
       version: false,
       backend: "libvirt",
     },
+    settings: new Map(),
     configs: [CONFIG],
     problems: [],
   });

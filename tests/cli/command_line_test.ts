@@ -45,6 +45,7 @@ Deno.test("the original's getting-started command says what to serve", () => {
       },
       backend: BACKENDS.find(({ name }) => name === "libvirt")!,
       connect: "xen:///",
+      settings: new Map(),
       unikernels: [{
         name: "mirage-www",
         dns: ["www.openmirage.org"],
@@ -235,13 +236,61 @@ Deno.test("help and version are given whatever else is wrong", () => {
 Deno.test("an unknown backend is told, one that is still to come says so, and neither blames the keys", () => {
   const config = "dns=a,ip=10.0.0.1,name=a,kernel=x";
   assertEquals(problemsOf("-x", "libvrit", config), [
-    'option --backend "libvrit" is not one of libvirt, process; did you mean libvirt?',
+    'option --backend "libvrit" is not one of libvirt, xapi, process; did you mean libvirt?',
   ]);
-  for (const name of ["libxl", "xapi"]) {
+  for (const name of ["libxl"]) {
     assertEquals(problemsOf("-x", name, config), [
       `option --backend ${name} is not supported by this version of Jitsu yet`,
     ]);
   }
+});
+
+Deno.test("an option of a backend goes to that backend, and is told where it is not that one", () => {
+  const config = "dns=a,ip=10.0.0.1,name=a";
+  const words = ["--xapi-ca", "hosts.pem", "--xapi-insecure"];
+  assertEquals(
+    served("-x", "xapi", "-c", "host", ...words, config).options.settings,
+    new Map([["xapi-ca", "hosts.pem"], ["xapi-insecure", ""]]),
+  );
+  assertEquals(problemsOf(...words, config), [
+    "option --xapi-ca belongs to the backend xapi, not to libvirt",
+    "option --xapi-insecure belongs to the backend xapi, not to libvirt",
+  ]);
+});
+
+Deno.test("what the backend cannot connect to is told with what it can, and without the password", () => {
+  const config = "dns=a,ip=10.0.0.1,name=a";
+  assert(
+    problemsOf("-x", "xapi", config)[0].startsWith(
+      'option --connect "xen:///": expected https://USER@HOST/, ',
+    ),
+  );
+  for (const connect of ["https://me:secret@host/x", "me:secret@host/x"]) {
+    const [problem] = problemsOf("-x", "xapi", "-c", connect, config);
+    assert(problem.includes("host/x"), problem);
+    assert(!problem.includes("secret"), problem);
+  }
+});
+
+Deno.test("a key that a backend has no use for is told with the reason", () => {
+  const config = "dns=a,ip=10.0.0.1,name=a,wait_for_key=data/ip";
+  const problems = problemsOf("-x", "xapi", "-c", "host", config);
+  assertEquals(
+    problems.filter((each) =>
+      /wait_for_key is of no use with xapi: it needs the xenstore/.test(each)
+    ).length,
+    1,
+  );
+});
+
+Deno.test("what a backend waits for counts as a wait", () => {
+  const wait = (fields: string) => {
+    const config = `dns=a,ip=10.0.0.1,name=a,${fields}`;
+    return served("-x", "xapi", "-c", "host", config).options.unikernels[0]
+      .readiness;
+  };
+  assertEquals(wait("wait_for_ip=1,wait_required=1").responseDelay, 0);
+  assertEquals(wait("wait_for_ip=0").responseDelay, 0.1);
 });
 
 Deno.test("a key whose machinery is still to come says so, unless it is off", () => {
@@ -341,7 +390,7 @@ Deno.test("everything that is wrong is told at once", () => {
     [
       "option --delya is unknown; did you mean --delay?",
       'option --ttl "0" is not a TTL of at least 1: a machine is stopped after 2 x TTL seconds without a request',
-      'option --backend "foo" is not one of libvirt, process',
+      'option --backend "foo" is not one of libvirt, xapi, process',
       'CONFIG 1 (dns=a,ip=x,name=a): ip "x" is not an IPv4 or IPv6 address',
       'CONFIG 2: "b" is neither key=value,... nor dns,ip,name',
     ],

@@ -4,7 +4,7 @@ import { readCommandLine } from "../../src/cli/command_line.ts";
 import { renderGroff } from "../../src/cli/groff.ts";
 import { COMMON_KEYS } from "../../src/cli/keys.ts";
 import { manual } from "../../src/cli/manual.ts";
-import { OPTIONS } from "../../src/cli/options.ts";
+import { BACKEND_OPTIONS, OPTIONS } from "../../src/cli/options.ts";
 import { renderPlain, wrap } from "../../src/cli/plain.ts";
 import { VERSION } from "../../src/cli/version.ts";
 
@@ -64,7 +64,7 @@ Deno.test("the help text has every option with its default", () => {
   );
   assertStringIncludes(plain, "    -h [FMT], --help[=FMT] (default=pager)\n");
   assertStringIncludes(plain, "    --stop-on-exit\n");
-  for (const { name } of OPTIONS) {
+  for (const { name } of [...OPTIONS, ...BACKEND_OPTIONS]) {
     assert(new RegExp(`^    (-. .*, )?--${name}\\b`, "m").test(plain), name);
   }
 });

@@ -233,6 +233,44 @@ test("a machine without a domain id is named as the reason why its key cannot be
   );
 });
 
+test("a machine that knows is waited for, again where it could not tell, and named with the reason", async () => {
+  const missing = Promise.withResolvers<string>();
+  const ready = Promise.withResolvers<void>();
+  let waits = 0;
+  const machine = {
+    what: "DHCP lease",
+    wait: () =>
+      ++waits === 1
+        ? Promise.reject(new Error("no DHCP server"))
+        : ready.promise,
+  };
+  const readiness = { waitTimeout: 0.1, waitRequired: true };
+  const running = new ReadinessWait(unikernel({ readiness }), {
+    ...context,
+    machine,
+    onTimeout: missing.resolve,
+  }).run(never);
+  assertEquals(await missing.promise, "no DHCP lease (no DHCP server)");
+  await until("asked again", () => waits === 2);
+  ready.resolve();
+  await running;
+});
+
+test("an abort ends the wait for a machine that knows", async () => {
+  const died = new AbortController();
+  const machine = {
+    what: "DHCP lease",
+    wait: (signal: AbortSignal) =>
+      new Promise<void>((_, reject) =>
+        signal.addEventListener("abort", () => reject(signal.reason))
+      ),
+  };
+  const running = new ReadinessWait(unikernel(), { ...context, machine })
+    .run(died.signal);
+  died.abort(new Error("went off"));
+  await assertRejects(() => running, Error, "went off");
+});
+
 test("an abort ends the response delay at once", async () => {
   const died = new AbortController();
   const readiness = { responseDelay: 1e6 };

@@ -1,0 +1,61 @@
+/**
+ * The XAPI backend as the command line knows it. Nothing of it is loaded before it is opened.
+ *
+ * @module
+ */
+import type { BackendDescription } from "../backend.ts";
+import { CONNECT_EXPECTED, parseConnect } from "./connect.ts";
+
+/** `-x xapi`: the VMs of a XenServer or XCP-ng pool. */
+export const XAPI: BackendDescription = {
+  name: "xapi",
+  doc:
+    "VMs of a XenServer or XCP-ng pool, by name or uuid, on whatever host the pool chooses. --connect is a host of " +
+    "the pool as https://USER@HOST/, http://USER@HOST/ or just HOST, which is https; the user is root unless given. " +
+    "mode=shutdown and mode=suspend need drivers in the guest; mode=destroy is a hard shutdown.",
+  keys: [
+    {
+      name: "wait_for_ip",
+      waits: true,
+      doc:
+        "Whether to wait, before the answer, until the agent in the guest reports an IP address to the pool (1 or true).",
+      expected: (value) =>
+        /^(1|true|0|false)$/i.test(value) ? undefined : "true, false, 1 or 0",
+    },
+    {
+      name: "xapi_host",
+      doc:
+        "The one host of the pool, by name or UUID, to start the VM on. Default: whichever the pool chooses.",
+    },
+  ],
+  options: [
+    {
+      name: "xapi-ca",
+      value: "FILE",
+      doc:
+        "Certificates in PEM format to know the pool's hosts by: their own, one for each host, or that of a company's " +
+        "CA. Most hosts sign their own, which nobody else knows. Default: what the system trusts.",
+    },
+    {
+      name: "xapi-insecure",
+      doc:
+        "Take any certificate for the pool's. Whoever can get between Jitsu and the pool then learns the password.",
+    },
+    {
+      name: "xapi-password-file",
+      value: "FILE",
+      doc:
+        "A file with the password and nothing else, which only its owner should be able to read. Without it the " +
+        "password comes from the environment variable JITSU_XAPI_PASSWORD or, for everybody to see, from --connect.",
+    },
+  ],
+  unusable: {
+    wait_for_key:
+      "it needs the xenstore of the host that the VM runs on, which can be any of the pool's, and is read on that host " +
+      "only; use wait_for_tcp or wait_for_ip",
+  },
+  expectedConnect: (connect) =>
+    parseConnect(connect) === undefined ? CONNECT_EXPECTED : undefined,
+  open: async (options) =>
+    await (await import("./backend.ts")).openXapi(options),
+};

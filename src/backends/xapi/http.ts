@@ -1,0 +1,160 @@
+/**
+ * POST to a host of a pool, with TLS that trusts what it should. What is posted is not known here.
+ *
+ * @module
+ */
+import { connect } from "node:tls";
+import { BackendError } from "../backend.ts";
+
+/** Octets of a reply. The record of one VM takes about 12,000, so only an attack is larger. */
+export const MAX_REPLY = 8 * 1024 * 1024;
+
+export interface Reply {
+  status: number;
+  headers: Headers;
+  body: Uint8Array;
+}
+
+export interface Http {
+  /** Rejects with what went wrong, or with the signal's reason when that aborts. */
+  post(url: URL, body: string, signal: AbortSignal): Promise<Reply>;
+  close(): void;
+}
+
+const HEADERS = { "content-type": "text/xml", "user-agent": "jitsu" };
+
+/** HTTPS with a certificate that one of these PEM texts or one of the runtime's own roots vouches for, and plain HTTP. */
+export function checkedHttp(caCerts: string[]): Http {
+  // XAPI speaks HTTP/1.1 only.
+  const client = Deno.createHttpClient({ caCerts, http2: false });
+  return {
+    async post(url, body, signal) {
+      const { status, headers, body: stream } = await fetch(url, {
+        method: "POST",
+        headers: HEADERS,
+        body,
+        client,
+        signal,
+        redirect: "manual", // the password goes nowhere else
+      });
+      return { status, headers, body: await collect(stream ?? []) };
+    },
+    close: () => client.close(),
+  };
+}
+
+/**
+ * HTTPS with whatever certificate the host shows. `fetch` cannot be told to do so, hence HTTP/1.0 (RFC 1945) here, whose
+ * replies end where the connection does.
+ */
+export function uncheckedHttp(): Http {
+  return {
+    async post(url, body, signal) {
+      signal.throwIfAborted();
+      const socket = connect({
+        host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+        port: Number(url.port || 443),
+        rejectUnauthorized: false,
+      });
+      const abort = () => socket.destroy(signal.reason);
+      signal.addEventListener("abort", abort, { once: true });
+      try {
+        const octets = new TextEncoder().encode(body);
+        const head = Object.entries({
+          ...HEADERS,
+          "host": url.host,
+          "content-length": octets.length,
+        }).map(([name, value]) => `${name}: ${value}\r\n`);
+        socket.write(`POST ${url.pathname} HTTP/1.0\r\n${head.join("")}\r\n`);
+        socket.write(octets);
+        return parseReply(await collect(socket));
+      } catch (error) {
+        throw signal.aborted ? signal.reason : error;
+      } finally {
+        signal.removeEventListener("abort", abort);
+        socket.destroy();
+      }
+    },
+    close() {},
+  };
+}
+
+async function collect(
+  stream: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of stream) {
+    length += chunk.length;
+    if (length > MAX_REPLY) {
+      throw new Error(`the reply has more than ${MAX_REPLY} octets`);
+    }
+    chunks.push(chunk);
+  }
+  const all = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.length;
+  }
+  return all;
+}
+
+function parseReply(octets: Uint8Array): Reply {
+  const text = new TextDecoder("latin1").decode(octets); // an octet a character
+  const [whole, status, fields] =
+    /^HTTP\/1\.[01] (\d{3})[^\r\n]*\r\n((?:[^\r\n]+\r\n)*)\r\n/.exec(text) ??
+      [];
+  if (whole === undefined) throw new Error("the reply is not HTTP");
+  const headers = new Headers(
+    fields.split("\r\n").slice(0, -1).map((field): [string, string] => {
+      const colon = field.indexOf(":");
+      return [field.slice(0, colon), field.slice(colon + 1).trim()];
+    }),
+  );
+  const body = octets.subarray(whole.length);
+  const length = Number(headers.get("content-length") ?? body.length);
+  if (body.length < length) throw new Error("the reply was cut off");
+  return { status: Number(status), headers, body: body.subarray(0, length) };
+}
+
+/** Where Linux distributions keep the roots that the whole system trusts, as one PEM file. */
+const SYSTEM_ROOTS = [
+  "/etc/ssl/certs/ca-certificates.crt", // Debian, Ubuntu, Alpine
+  "/etc/pki/tls/certs/ca-bundle.crt", // Red Hat's
+  "/etc/ssl/ca-bundle.pem", // SUSE
+];
+
+/** What this system trusts, which may be more than the runtime's own roots: a company's own, for one. */
+export async function systemRoots(): Promise<string[]> {
+  for (const path of SYSTEM_ROOTS) {
+    try {
+      return certificates(await Deno.readTextFile(path));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  return [];
+}
+
+/** The certificates of a PEM file. Rejects with {@linkcode BackendError} where there are none. */
+export async function pinnedCertificates(path: string): Promise<string[]> {
+  let found: string[];
+  try {
+    found = certificates(await Deno.readTextFile(path));
+  } catch (error) {
+    throw new BackendError(`--xapi-ca ${path}: ${(error as Error).message}`);
+  }
+  if (found.length === 0) {
+    throw new BackendError(
+      `--xapi-ca ${path}: there is no certificate in it (-----BEGIN CERTIFICATE-----)`,
+    );
+  }
+  return found;
+}
+
+function certificates(pem: string): string[] {
+  return pem.match(
+    /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g,
+  ) ?? [];
+}

@@ -1,0 +1,357 @@
+/**
+ * A VM of a pool as a machine. Its state is what the events of the pool last told of it.
+ *
+ * @module
+ */
+import { log } from "../../log.ts";
+import {
+  BackendError,
+  type Machine,
+  type MachineConfig,
+  type MachineReadiness,
+  type MachineState,
+  type StartAction,
+  type StateListener,
+} from "../backend.ts";
+import { isXapiError, NoSuchVm } from "./errors.ts";
+import type { Lookup } from "./lookup.ts";
+import type { Mirror } from "./mirror.ts";
+import { readAddresses, readVif, readVm, text, type Vm } from "./records.ts";
+import type { Session } from "./session.ts";
+import type { RunningTask, Tasks } from "./tasks.ts";
+import type { Value } from "./xmlrpc.ts";
+
+/** Milliseconds for which we wait until somebody else's operation on a VM is over. */
+const TURN_TIME = 60_000;
+/** Milliseconds after which we look whether it is over, if no event tells. */
+const TURN_INTERVAL = 1_000;
+/** Milliseconds after which a task's VM is read, if no event has told of what the task did to it. */
+const CATCH_UP_TIME = 2_000;
+
+/** What the machines of a pool share. */
+export interface Pool {
+  readonly session: Session;
+  readonly mirror: Mirror;
+  readonly tasks: Tasks;
+  readonly lookup: Lookup;
+}
+
+/** Something to be done to a VM. */
+interface Operation {
+  method: string;
+  /** What comes after the VM itself. */
+  params?: Value[];
+  /** The state that it leads to. */
+  to: MachineState;
+  /** What it is called where it starts a machine. */
+  action?: StartAction;
+  /** Whether it has come far enough when the guest was asked. */
+  ask?: boolean;
+}
+
+export class XapiMachine implements Machine {
+  readonly name: string;
+  readonly readiness?: MachineReadiness;
+  onStateChange?: StateListener;
+  readonly #pool: Pool;
+  readonly #config: MachineConfig;
+  #id = "";
+  /** The UUID of the host that it is pinned to, if it is. */
+  #host?: string;
+  #ref = "";
+  /** The VM as it is now; nothing where the pool has it no more. */
+  #vm?: Vm;
+  #locating?: Promise<Vm>;
+  #unfollow?: () => void;
+  /** The state that was told last. */
+  #told: MachineState = "off";
+  /** Called whenever something may have changed. */
+  readonly #watchers = new Set<() => void>();
+
+  constructor(pool: Pool, config: MachineConfig) {
+    this.name = config.name;
+    this.#pool = pool;
+    this.#config = config;
+    if (/^(1|true)$/i.test(config.keys.get("wait_for_ip")?.at(-1) ?? "")) {
+      this.readiness = {
+        what: "IP address from its guest's agent",
+        wait: (signal) => this.#waitForAddress(signal),
+      };
+    }
+  }
+
+  /** The UUID, once {@linkcode find} has resolved. */
+  get id(): string {
+    return this.#id;
+  }
+
+  /** Looks for the VM. Rejects with BackendError when there is none that could be started. */
+  async find(): Promise<void> {
+    try {
+      const host = this.#config.keys.get("xapi_host")?.at(-1);
+      if (host !== undefined) this.#host = await this.#pool.lookup.host(host);
+      await this.#current();
+    } catch (error) {
+      throw this.#explain("find", error);
+    }
+  }
+
+  async state(): Promise<MachineState> {
+    try {
+      return (await this.#current()).state;
+    } catch (error) {
+      if (error instanceof NoSuchVm) return "off";
+      throw this.#explain("read the state of", error);
+    }
+  }
+
+  async start(): Promise<StartAction> {
+    const done = await this.#change("start", (vm) => this.#toRun(vm));
+    return done?.action ?? "found running";
+  }
+
+  async #toRun({ state }: Vm): Promise<Operation | undefined> {
+    if (state === "running") return undefined;
+    const to = "running";
+    if (state === "paused") {
+      return { method: "VM.unpause", to, action: "unpaused" };
+    }
+    const [verb, action] = state === "off"
+      ? ["start", "started"] as const
+      : ["resume", "resumed"] as const;
+    const unpaused = false, force = false;
+    if (this.#host === undefined) {
+      const params = [unpaused, force];
+      return { method: `VM.${verb}`, params, to, action };
+    }
+    const host = await this.#pool.session.call("host.get_by_uuid", this.#host);
+    const params = [text(host, "host.get_by_uuid"), unpaused, force];
+    return { method: `VM.${verb}_on`, params, to, action };
+  }
+
+  async destroy(): Promise<void> {
+    // Not VM.destroy, which would remove the VM from the pool.
+    await this.#take("destroy", { method: "VM.hard_shutdown", to: "off" });
+  }
+
+  async shutdown(): Promise<void> {
+    const method = "VM.clean_shutdown";
+    await this.#take("shut down", { method, to: "off", ask: true });
+  }
+
+  async suspend(): Promise<"suspended"> {
+    await this.#take("suspend", { method: "VM.suspend", to: "suspended" });
+    return "suspended";
+  }
+
+  async macAddresses(): Promise<string[]> {
+    try {
+      const { vifs } = await this.#current();
+      const found = await Promise.all(
+        vifs.map(async (ref) =>
+          readVif(await this.#pool.session.call("VIF.get_record", ref))
+        ),
+      );
+      return found.sort((a, b) => a.device - b.device).map(({ mac }) => mac);
+    } catch (error) {
+      throw this.#explain("read the network interfaces of", error);
+    }
+  }
+
+  async domainId(): Promise<number | undefined> {
+    try {
+      return (await this.#current()).domid;
+    } catch (error) {
+      if (error instanceof NoSuchVm) return undefined;
+      throw this.#explain("read the domain id of", error);
+    }
+  }
+
+  /** The VM as the pool has it now, which may be another one of that name than before. */
+  async #current(): Promise<Vm> {
+    await this.#pool.mirror.fresh();
+    return this.#vm ?? await (this.#locating ??= this.#locate()
+      .finally(() => this.#locating = undefined));
+  }
+
+  async #locate(): Promise<Vm> {
+    const { lookup, mirror } = this.#pool;
+    this.#unfollow?.();
+    this.#unfollow = undefined;
+    this.#ref = await lookup.vm(this.#config);
+    this.#unfollow = await mirror.follow("VM", this.#ref, {
+      told: (record) => this.#tell(record),
+    });
+    const vm = this.#vm;
+    if (vm === undefined) throw new NoSuchVm("the pool has just removed it");
+    if (vm.instead !== undefined) {
+      this.#unfollow();
+      this.#vm = undefined;
+      throw new BackendError(`it is ${vm.instead}, which cannot be started`);
+    }
+    this.#id = vm.uuid;
+    return vm;
+  }
+
+  #tell(record: Value | undefined): void {
+    const vm = this.#vm = record === undefined ? undefined : readVm(record);
+    for (const watcher of this.#watchers) watcher();
+    const state = vm?.state ?? "off";
+    if (state === this.#told) return;
+    this.#told = state;
+    this.onStateChange?.(
+      state,
+      vm === undefined
+        ? "the pool has it no more"
+        : `the pool has it ${vm.powerState}`,
+    );
+  }
+
+  /** Resolves with true once `test` holds, and with false after `ms` milliseconds or when the signal aborts. */
+  async #when(
+    test: () => boolean,
+    { ms, signal }: { ms?: number; signal?: AbortSignal },
+  ): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const watcher = () => test() && resolve(true);
+    const giveUp = () => resolve(false);
+    this.#watchers.add(watcher);
+    signal?.addEventListener("abort", giveUp, { once: true });
+    const timer = ms === undefined ? undefined : setTimeout(giveUp, ms);
+    if (signal?.aborted) giveUp();
+    watcher();
+    try {
+      return await promise;
+    } finally {
+      this.#watchers.delete(watcher);
+      signal?.removeEventListener("abort", giveUp);
+      clearTimeout(timer);
+    }
+  }
+
+  /** Brings it where the operation leads to, if it is not there. */
+  async #take(what: string, operation: Operation): Promise<void> {
+    if (await this.state() === operation.to) return; // or there is none, which is off
+    await this.#change(
+      what,
+      ({ state }) => state === operation.to ? undefined : operation,
+    );
+  }
+
+  /** Does what `next` says is to be done to the VM as it is, and resolves with that. */
+  async #change(
+    what: string,
+    next: (vm: Vm) => Operation | undefined | Promise<Operation | undefined>,
+  ): Promise<Operation | undefined> {
+    const end = performance.now() + TURN_TIME;
+    let waiting = false;
+    try {
+      for (;;) {
+        const vm = await this.#current();
+        const operation = await next(vm);
+        if (operation === undefined) return undefined;
+        try {
+          await this.#carryOut(operation);
+          return operation;
+        } catch (error) {
+          // What counts is the state it is in now, whoever brought it there. If that cannot be read, the error says why.
+          await this.#pool.mirror.reread(this.#ref).catch(() => {});
+          if (this.#vm?.state === operation.to) return operation;
+          if (performance.now() > end) throw error;
+          if (isXapiError(error, "OTHER_OPERATION_IN_PROGRESS")) {
+            if (!waiting) log("backend").info(`${this.name}: ${error.message}`);
+            waiting = true;
+            const idle = () => this.#vm?.operations.length === 0;
+            await this.#when(idle, { ms: TURN_INTERVAL });
+          } else if (
+            !isXapiError(error, "VM_BAD_POWER_STATE", "HANDLE_INVALID") ||
+            this.#vm?.state === vm.state
+          ) throw error;
+        }
+      }
+    } catch (error) {
+      throw this.#explain(what, error);
+    }
+  }
+
+  async #carryOut(operation: Operation): Promise<void> {
+    const { method, params = [], to, ask } = operation;
+    const { tasks, mirror } = this.#pool;
+    const task = await tasks.start(this.name, method, [this.#ref, ...params]);
+    if (ask) return await this.#asked(method, task);
+    await task.done;
+    const there = () => this.#vm?.state === to;
+    if (await this.#when(there, { ms: CATCH_UP_TIME })) return;
+    await mirror.reread(this.#ref);
+    if (there()) return;
+    throw new BackendError(
+      `${method} succeeded, but the VM is ${
+        this.#vm?.powerState ?? "gone"
+      } now: its console may tell why`,
+    );
+  }
+
+  /** Resolves when the pool has accepted the task, or even ended it. What comes of it later is for the log. */
+  async #asked(method: string, { ref, done }: RunningTask): Promise<void> {
+    const over = new AbortController();
+    const accepted = () => this.#vm?.operations.includes(ref) ?? false;
+    try {
+      await Promise.race([
+        done,
+        this.#when(accepted, { signal: over.signal, ms: TURN_TIME }),
+      ]);
+    } finally {
+      over.abort();
+    }
+    done.catch((error) => {
+      const level = isXapiError(error, "TASK_CANCELLED") ? "debug" : "warn";
+      log("backend")[level](`${this.name}: ${method}: ${error.message}`);
+    });
+  }
+
+  async #waitForAddress(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      signal.throwIfAborted();
+      const metrics = this.#vm?.guestMetrics;
+      if (metrics === undefined) {
+        const reports = () => this.#vm?.guestMetrics !== undefined;
+        await this.#when(reports, { signal });
+      } else if (await this.#reportsAddress(metrics, signal)) return;
+    }
+  }
+
+  /** Resolves with true once these guest metrics have an address; with false when they are not those of the VM any more. */
+  async #reportsAddress(
+    metrics: string,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    let addresses: string[] = [];
+    const unfollow = await this.#pool.mirror.follow(
+      "VM_guest_metrics",
+      metrics,
+      {
+        told: (record) => {
+          addresses = record === undefined ? [] : readAddresses(record);
+          for (const watcher of this.#watchers) watcher();
+        },
+      },
+    );
+    try {
+      await this.#when(
+        () => addresses.length > 0 || this.#vm?.guestMetrics !== metrics,
+        { signal },
+      );
+    } finally {
+      unfollow();
+    }
+    if (addresses.length === 0) return false;
+    log("backend").debug(`${this.name}: its agent reports ${addresses.join()}`);
+    return true;
+  }
+
+  #explain(what: string, error: unknown): unknown {
+    return error instanceof BackendError
+      ? new BackendError(`cannot ${what} ${this.name}: ${error.message}`)
+      : error;
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * Where the password for a pool comes from: a file, the environment, or the URL, in this order.
+ *
+ * @module
+ */
+import { log } from "../../log.ts";
+import { BackendError } from "../backend.ts";
+import type { Target } from "./connect.ts";
+
+const VARIABLE = "JITSU_XAPI_PASSWORD";
+
+/**
+ * The password. Warns where others can read it, too. `environment` is read as `Deno.env` is.
+ * Rejects with {@linkcode BackendError} where there is none.
+ */
+export async function findPassword(
+  target: Target,
+  file: string | undefined,
+  environment: { get(name: string): string | undefined } = Deno.env,
+): Promise<string> {
+  if (target.password !== undefined) {
+    log("backend").warn(
+      "the password in --connect can be seen by everybody on this host (ps), and in the shell's history: put it into " +
+        `a file for --xapi-password-file, or into ${VARIABLE}`,
+    );
+  }
+  if (file !== undefined) return await readPassword(file);
+  const password = environment.get(VARIABLE) || target.password;
+  if (password === undefined) {
+    throw new BackendError(
+      `there is no password for ${target.user} at ${target.host}: write it into a file that only you can read and ` +
+        `name that with --xapi-password-file, or set ${VARIABLE}`,
+    );
+  }
+  return password;
+}
+
+async function readPassword(path: string): Promise<string> {
+  const what = `--xapi-password-file ${path}`;
+  let text: string, mode: number | null;
+  try {
+    text = await Deno.readTextFile(path);
+    ({ mode } = await Deno.stat(path));
+  } catch (error) {
+    throw new BackendError(`${what}: ${(error as Error).message}`);
+  }
+  if (mode !== null && (mode & 0o077) !== 0) {
+    log("backend").warn(
+      `${what} can be read by others than its owner (mode ${
+        (mode & 0o777).toString(8)
+      }): chmod 600 ${path}`,
+    );
+  }
+  const password = text.replace(/\r?\n$/, "");
+  if (password === "") throw new BackendError(`${what} is empty`);
+  return password;
+}
