@@ -2,7 +2,11 @@
  * The answers that upstream gave, by question, for as long as they hold and there is room.
  *
  * Asked with a question as it stands in a packet: no string and no copy is made for a look-up. Room is taken once, for
- * as many answers as there may be, so that nothing is ever rebuilt; what was not used for longest makes way.
+ * as many answers as there may be, so that nothing is ever rebuilt.
+ *
+ * When there is no room, answers make way by SIEVE (Zhang and others, NSDI 2024): a hand goes from the oldest to the
+ * newest, spares what was asked for since it came by last, and takes the first that was not. What is asked for again
+ * and again stays, names that were asked for once are soon gone, and a look-up only sets a bit.
  *
  * @module
  */
@@ -17,32 +21,37 @@ const MEAN_OCTETS = 1024;
 /** The most questions that may share a bucket. By chance that never happens; somebody could make it happen. */
 const MAX_CHAIN = 16;
 
-/** An answer that is kept. */
+/** An answer that is kept. Times are milliseconds on the caller's clock. */
 export interface Entry {
   readonly resolution: Resolution;
-  /** The question's octets in lower case, and one that tells its DO and CD apart. */
-  readonly question: Uint8Array;
-  readonly hash: number;
-  /** Milliseconds on the caller's clock. */
   readonly storedAt: number;
   readonly expiresAt: number;
   /** Until when it is given out although it has expired, since asking for a new one was in vain. */
   retryAt: number;
 }
 
-/** Keeps a bounded number of answers, the ones used last. */
+/** Keeps a bounded number of answers. */
 export class Cache {
   readonly #capacity: number;
   /** The first slot of each bucket, or {@linkcode NONE}. */
   readonly #buckets: Int32Array;
-  readonly #entries: (Entry | undefined)[] = [];
   /** The next slot in a slot's bucket. */
   readonly #chain: Int32Array;
-  /** The slots in the order they were used in, as a list with two ends. */
+  readonly #hashes: Int32Array;
+  /** Each slot's question in lower case, and one octet that tells its DO and CD apart. */
+  readonly #questions: Uint8Array[] = [];
+  readonly #entries: (Entry | undefined)[] = [];
+  /** When each slot's answer was stored and when it expires, once more: that is looked at for every query. */
+  readonly #times: Float64Array;
+  /** The slots in the order in which they were filled, as a list with two ends. */
   readonly #newer: Int32Array;
   readonly #older: Int32Array;
+  /** Whether each slot was asked for since the hand came by. */
+  readonly #visited: Uint8Array;
   #newest = NONE;
   #oldest = NONE;
+  /** Where the hand goes on; {@linkcode NONE} is at the oldest. */
+  #hand = NONE;
   /** Slots that were given up, linked by `#chain`. */
   #free = NONE;
   #octets = 0;
@@ -55,8 +64,11 @@ export class Cache {
     while (buckets < capacity) buckets *= 2;
     this.#buckets = new Int32Array(buckets).fill(NONE);
     this.#chain = new Int32Array(capacity);
+    this.#hashes = new Int32Array(capacity);
+    this.#times = new Float64Array(2 * capacity);
     this.#newer = new Int32Array(capacity);
     this.#older = new Int32Array(capacity);
+    this.#visited = new Uint8Array(capacity);
   }
 
   /** How many answers there are. */
@@ -69,15 +81,28 @@ export class Cache {
     return this.#octets;
   }
 
-  /** What is kept for a query, fresh or not. */
-  find(packet: Uint8Array, query: QueryReader): Entry | undefined {
-    const bits = bitsOf(query);
-    const slot = this.#slotOf(packet, query, bits, hashOf(query, bits));
+  /** The answer to a query, if there is one that holds; its age is set. */
+  fresh(
+    packet: Uint8Array,
+    query: QueryReader,
+    now: number,
+  ): Resolution | undefined {
+    const slot = this.#slotOf(packet, query);
     if (slot === NONE) return undefined;
-    if (slot !== this.#newest) {
-      this.#unlink(slot);
-      this.#linkNewest(slot);
-    }
+    const storedAt = this.#times[2 * slot];
+    // The clock may have been set back.
+    if (now < storedAt || now >= this.#times[2 * slot + 1]) return undefined;
+    this.#visited[slot] = 1;
+    const { resolution } = this.#entries[slot]!;
+    resolution.age = Math.floor((now - storedAt) / 1000);
+    return resolution;
+  }
+
+  /** What is kept for a query, whether it holds or not. */
+  get(packet: Uint8Array, query: QueryReader): Entry | undefined {
+    const slot = this.#slotOf(packet, query);
+    if (slot === NONE) return undefined;
+    this.#visited[slot] = 1;
     return this.#entries[slot];
   }
 
@@ -89,30 +114,17 @@ export class Cache {
     storedAt: number,
     expiresAt: number,
   ): void {
-    const bits = bitsOf(query), hash = hashOf(query, bits);
-    const known = this.#slotOf(packet, query, bits, hash);
+    const known = this.#slotOf(packet, query);
     if (known !== NONE) this.#delete(known);
-    const question = new Uint8Array(query.questionEnd - HEADER_SIZE + 1);
-    const nameEnd = question.length - 5;
-    for (let i = 0; i < question.length; i++) {
-      const octet = packet[HEADER_SIZE + i];
-      question[i] = i < nameEnd ? LOWER[octet] : octet;
-    }
-    question[question.length - 1] = bits;
-    const entry = {
-      resolution,
-      question,
-      hash,
-      storedAt,
-      expiresAt,
-      retryAt: -Infinity,
-    };
-    const size = sizeOf(entry), room = this.#capacity * MEAN_OCTETS;
+    const question = questionOf(packet, query);
+    const size = sizeOf(question, resolution);
+    const room = this.#capacity * MEAN_OCTETS;
     if (size > room) return;
     while (this.#size === this.#capacity || this.#octets + size > room) {
-      this.#delete(this.#oldest);
+      this.#evict();
     }
-    this.#insert(entry);
+    const entry = { resolution, storedAt, expiresAt, retryAt: -Infinity };
+    this.#insert(question, hashOf(query), entry);
   }
 
   /** Forgets everything. */
@@ -120,17 +132,13 @@ export class Cache {
     while (this.#oldest !== NONE) this.#delete(this.#oldest);
   }
 
-  #slotOf(
-    packet: Uint8Array,
-    query: QueryReader,
-    bits: number,
-    hash: number,
-  ): number {
+  #slotOf(packet: Uint8Array, query: QueryReader): number {
+    const hash = hashOf(query);
     let slot = this.#buckets[hash & this.#buckets.length - 1];
     while (slot !== NONE) {
-      const entry = this.#entries[slot]!;
       if (
-        entry.hash === hash && isFor(entry.question, packet, query, bits)
+        this.#hashes[slot] === hash &&
+        isFor(this.#questions[slot], packet, query)
       ) {
         return slot;
       }
@@ -139,8 +147,8 @@ export class Cache {
     return NONE;
   }
 
-  #insert(entry: Entry): void {
-    const bucket = entry.hash & this.#buckets.length - 1;
+  #insert(question: Uint8Array, hash: number, entry: Entry): void {
+    const bucket = hash & this.#buckets.length - 1;
     let length = 1, last = this.#buckets[bucket];
     for (let slot = last; slot !== NONE; slot = this.#chain[slot], length++) {
       last = slot;
@@ -151,16 +159,36 @@ export class Cache {
     if (slot === NONE) slot = this.#entries.length;
     else this.#free = this.#chain[slot];
     this.#entries[slot] = entry;
+    this.#questions[slot] = question;
+    this.#hashes[slot] = hash;
+    this.#times[2 * slot] = entry.storedAt;
+    this.#times[2 * slot + 1] = entry.expiresAt;
     this.#chain[slot] = this.#buckets[bucket];
     this.#buckets[bucket] = slot;
-    this.#linkNewest(slot);
-    this.#octets += sizeOf(entry);
+    this.#visited[slot] = 0;
+    this.#older[slot] = this.#newest;
+    this.#newer[slot] = NONE;
+    if (this.#newest === NONE) this.#oldest = slot;
+    else this.#newer[this.#newest] = slot;
+    this.#newest = slot;
+    this.#octets += sizeOf(question, entry.resolution);
     this.#size++;
   }
 
+  /** Makes room. */
+  #evict(): void {
+    let slot = this.#hand === NONE ? this.#oldest : this.#hand;
+    while (this.#visited[slot] === 1) {
+      this.#visited[slot] = 0;
+      slot = this.#newer[slot];
+      if (slot === NONE) slot = this.#oldest;
+    }
+    this.#hand = slot;
+    this.#delete(slot);
+  }
+
   #delete(slot: number): void {
-    const entry = this.#entries[slot]!;
-    const bucket = entry.hash & this.#buckets.length - 1;
+    const bucket = this.#hashes[slot] & this.#buckets.length - 1;
     const next = this.#chain[slot];
     if (this.#buckets[bucket] === slot) {
       this.#buckets[bucket] = next;
@@ -169,30 +197,26 @@ export class Cache {
       while (this.#chain[before] !== slot) before = this.#chain[before];
       this.#chain[before] = next;
     }
-    this.#unlink(slot);
-    this.#entries[slot] = undefined;
-    this.#chain[slot] = this.#free;
-    this.#free = slot;
-    this.#octets -= sizeOf(entry);
-    this.#size--;
-  }
-
-  #linkNewest(slot: number): void {
-    this.#newer[slot] = NONE;
-    this.#older[slot] = this.#newest;
-    if (this.#newest === NONE) this.#oldest = slot;
-    else this.#newer[this.#newest] = slot;
-    this.#newest = slot;
-  }
-
-  #unlink(slot: number): void {
     const newer = this.#newer[slot], older = this.#older[slot];
     if (newer === NONE) this.#newest = older;
     else this.#older[newer] = older;
     if (older === NONE) this.#oldest = newer;
     else this.#newer[older] = newer;
+    if (this.#hand === slot) this.#hand = newer;
+
+    this.#octets -= sizeOf(
+      this.#questions[slot],
+      this.#entries[slot]!.resolution,
+    );
+    this.#size--;
+    this.#entries[slot] = undefined;
+    this.#questions[slot] = EMPTY;
+    this.#chain[slot] = this.#free;
+    this.#free = slot;
   }
 }
+
+const EMPTY = new Uint8Array(0);
 
 /** What of a query decides on the answer beside its question: whether it wants DNSSEC's records, and unchecked ones. */
 function bitsOf(query: QueryReader): number {
@@ -200,30 +224,39 @@ function bitsOf(query: QueryReader): number {
   return (dnssecOk ? 1 : 0) | (query.flags & Flag.CD ? 2 : 0);
 }
 
-function hashOf(query: QueryReader, bits: number): number {
-  return Math.imul(query.hash ^ query.type << 2 ^ bits, FNV_PRIME);
+function hashOf(query: QueryReader): number {
+  return Math.imul(query.hash ^ query.type << 2 ^ bitsOf(query), FNV_PRIME);
+}
+
+/** The question that a query is found by. */
+function questionOf(packet: Uint8Array, query: QueryReader): Uint8Array {
+  const question = new Uint8Array(query.questionEnd - HEADER_SIZE + 1);
+  const end = question.length - 1;
+  for (let i = 0; i < end; i++) {
+    const octet = packet[HEADER_SIZE + i];
+    question[i] = i < end - 4 ? LOWER[octet] : octet;
+  }
+  question[end] = bitsOf(query);
+  return question;
 }
 
 function isFor(
   question: Uint8Array,
   packet: Uint8Array,
   query: QueryReader,
-  bits: number,
 ): boolean {
   const end = question.length - 1;
-  if (query.questionEnd !== HEADER_SIZE + end || question[end] !== bits) {
-    return false;
-  }
+  if (query.questionEnd !== HEADER_SIZE + end) return false;
   for (let i = 0; i < end - 4; i++) {
     if (question[i] !== LOWER[packet[HEADER_SIZE + i]]) return false;
   }
   for (let i = end - 4; i < end; i++) {
     if (question[i] !== packet[HEADER_SIZE + i]) return false;
   }
-  return true;
+  return question[end] === bitsOf(query);
 }
 
-function sizeOf({ question, resolution }: Entry): number {
+function sizeOf(question: Uint8Array, resolution: Resolution): number {
   const { answer, authority, additional, ttlOffsets } = resolution;
   return question.length + answer.octets.length + authority.octets.length +
     additional.octets.length + ttlOffsets.byteLength;

@@ -76,13 +76,11 @@ export class UpstreamForwarder implements Forwarder {
       this.#checkedAt = now;
       this.#noticeChange();
     }
-    const entry = this.#cache?.find(packet, query);
-    if (entry !== undefined) {
-      if (isFresh(entry, now)) {
-        entry.resolution.age = Math.floor((now - entry.storedAt) / 1000);
-        return entry.resolution;
-      }
-      if (now < entry.retryAt && this.#mayBeStale(entry, now)) {
+    const known = this.#cache?.fresh(packet, query, now);
+    if (known !== undefined) return known;
+    if (this.#maxStale > 0) {
+      const entry = this.#cache?.get(packet, query);
+      if (entry && now < entry.retryAt && this.#mayBeStale(entry, now)) {
         return this.#stale(entry, now);
       }
     }
@@ -92,7 +90,7 @@ export class UpstreamForwarder implements Forwarder {
   }
 
   async resolve(packet: Uint8Array, query: QueryReader): Promise<Resolution> {
-    const entry = this.#cache?.find(packet, query);
+    const entry = this.#cache?.get(packet, query);
     const question = upstreamQuestion(packet, query);
     const flight = this.#flights.join(
       keyOf(question),
@@ -224,10 +222,6 @@ function nothing({ domain }: Route, query: QueryReader): Resolution {
     answer,
     authority,
   };
-}
-
-function isFresh({ storedAt, expiresAt }: Entry, now: number): boolean {
-  return now >= storedAt && now < expiresAt; // the clock may have been set back
 }
 
 /** Equal for questions that have the same answer. */
