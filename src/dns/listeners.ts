@@ -99,6 +99,25 @@ class Listener {
   }
 }
 
+/** How often another port is taken when the system's choice for UDP is taken on TCP. */
+const PORT_TRIES = 20;
+
+/** A listener on that port; with port 0, on one that is free on both UDP and TCP. */
+function openListener(
+  responder: Responder,
+  address: string,
+  port: number,
+): Listener {
+  for (let tries = port === 0 ? PORT_TRIES : 1;; tries--) {
+    try {
+      return new Listener(responder, address, port);
+    } catch (error) {
+      const { cause } = error as Error;
+      if (tries === 1 || !(cause instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
+}
+
 function bound<T>(
   protocol: "UDP" | "TCP",
   address: string,
@@ -137,7 +156,7 @@ export class Listeners {
     let failure: unknown;
     for (const address of addresses) {
       try {
-        const listener = new Listener(responder, address, port);
+        const listener = openListener(responder, address, port);
         this.#listeners.set(address, listener);
         port = listener.port;
       } catch (error) {
