@@ -7,12 +7,8 @@ import { Access } from "./dns/access.ts";
 import { Cookies } from "./dns/cookies.ts";
 import type { Network } from "./dns/network.ts";
 import { TokenBuckets } from "./dns/token_buckets.ts";
-import type { SummonedUnikernel } from "./summon/summons.ts";
-import type {
-  Backend,
-  BackendDescription,
-  Machine,
-} from "./backends/backend.ts";
+import type { BackendDescription } from "./backends/backend.ts";
+import { Registry } from "./daemon/registry.ts";
 import { canonicalAddress } from "./dns/address.ts";
 import { UpstreamForwarder } from "./dns/forwarder.ts";
 import { ListenError, Listeners } from "./dns/listeners.ts";
@@ -105,13 +101,13 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const { connect, settings } = options;
   const backend = await options.backend.open({ connect, settings });
   const summoner = new Summoner({ now, maxStarts: options.limits.maxStarts });
-  for (
-    const [unikernel, machine] of await findMachines(
-      backend,
-      options.unikernels,
-    )
-  ) {
-    serve(zone, await summoner.add(unikernel, machine));
+  const registry = new Registry(backend, zone, summoner);
+  try {
+    await serveAll(registry, options.unikernels);
+  } catch (error) {
+    summoner.close();
+    await backend.close();
+    throw error;
   }
   listeners.serve();
   const { bind } = options, { port } = listeners;
@@ -214,45 +210,20 @@ function remedyFor({ cause, protocol }: ListenError): string {
   return String(cause);
 }
 
-/** Puts a unikernel behind its names, and its first name behind its addresses. */
-function serve(zone: Zone, summonable: SummonedUnikernel): void {
-  const { name, dns, addresses, ttl } = summonable.unikernel;
-  const names = dns.map(parseName);
-  for (const [i, each] of names.entries()) {
-    zone.add(each, {
-      addresses,
-      ttl,
-      summonable,
-      usage: summonable.usage.get(dns[i])!,
-    });
-  }
-  for (const address of addresses) zone.addPointer(address, names[0], ttl);
-  log("jitsu").info(
-    `${name}: answers for ${dns.join(", ")} with ${addresses.join(", ")}`,
+/** Serves all of them, or says of all that cannot be served why. */
+async function serveAll(
+  registry: Registry,
+  unikernels: readonly Unikernel[],
+): Promise<void> {
+  const outcomes = await Promise.allSettled(
+    unikernels.map((unikernel) => registry.put(unikernel)),
   );
-}
-
-/** Every unikernel's machine. All that are missing are told at once. */
-async function findMachines(
-  backend: Backend,
-  unikernels: Unikernel[],
-): Promise<[Unikernel, Machine][]> {
-  const found = await Promise.allSettled(
-    unikernels.map((unikernel) => backend.machine(unikernel.machine)),
-  );
-  const errors = found.flatMap((each, i) =>
+  const errors = outcomes.flatMap((each, i) =>
     each.status === "rejected"
       ? [`${unikernels[i].name}: ${each.reason?.message ?? each.reason}`]
       : []
   );
-  if (errors.length > 0) {
-    await backend.close();
-    throw new StartError(errors.join("\n"));
-  }
-  return found.map((
-    each,
-    i,
-  ) => [unikernels[i], (each as PromiseFulfilledResult<Machine>).value]);
+  if (errors.length > 0) throw new StartError(errors.join("\n"));
 }
 
 /** Waits for work, but not longer than that many milliseconds. */

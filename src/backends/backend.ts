@@ -82,12 +82,15 @@ export interface Machine {
   macAddresses(): Promise<string[]>;
   /** The hypervisor's number for it while it runs (Xen's and libvirt's domain id). */
   domainId(): Promise<number | undefined>;
+  /** Lets go of it as it is, while others go on: nothing is asked of it any more, and it need tell nothing. */
+  release?(): void;
 }
 
 /** A connection to what runs the machines. */
 export interface Backend {
   /**
-   * Finds the machine, or prepares it where the backend makes machines from their configuration.
+   * Finds the machine, or prepares it where the backend makes machines from their configuration. A machine that was
+   * found before may be asked for again, with other keys: those count from then on, nothing else happens to it.
    * Rejects with {@linkcode BackendError} when there is no such machine.
    */
   machine(config: MachineConfig): Promise<Machine>;

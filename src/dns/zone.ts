@@ -16,7 +16,7 @@ import {
   soaRecord,
 } from "./answer.ts";
 import { HEADER_SIZE, Type } from "./constants.ts";
-import { type Name, parentName, parseName, ROOT } from "./name.ts";
+import { type Name, nameKey, parentName, parseName, ROOT } from "./name.ts";
 import { NameTable } from "./name_table.ts";
 
 /** Someone who can be made ready to be visited. */
@@ -48,19 +48,26 @@ export interface Host {
   usage: NameUsage;
 }
 
+/** A name that an address of ours is known by. */
+interface Pointer {
+  name: Name;
+  /** Seconds. */
+  ttl: number;
+}
+
 /** A name that exists: it has hosts, or it is the apex of a zone, or there are names below it (RFC 8020 section 2). */
 export class LocalName {
   hosts: readonly Host[] = [];
   /** How many queries wait for hosts of it. */
   summoning = 0;
-  /** Of how many names it is the zone above. */
-  children = 0;
-  /** Seconds: the least of its hosts', since an RRset has one TTL (RFC 2181 section 5.2). */
+  /** How many hosts have each TTL, in seconds, among those behind the names that it is the zone above of. */
+  readonly childTtls = new Map<number, number>();
+  /** How many names there are right below it. */
+  below = 0;
+  /** Seconds: the least of its hosts' and pointers', since an RRset has one TTL (RFC 2181 section 5.2). */
   ttl = 0;
-  /** Seconds: the least of the names it is the zone above of. */
-  childTtl = Infinity;
   /** The names of an address of ours, where this is the reverse name of one (RFC 1035 section 3.5). */
-  pointers: readonly Name[] = [];
+  pointers: readonly Pointer[] = [];
   readonly #firstLabel: number;
   readonly #serial: number;
   #a: Answer | undefined;
@@ -80,7 +87,7 @@ export class LocalName {
 
   /** Whether a SOA record stands at this name itself. */
   get isApex(): boolean {
-    return this.children > 0;
+    return this.childTtls.size > 0;
   }
 
   /** The addresses of all hosts. */
@@ -94,7 +101,7 @@ export class LocalName {
   /** The names of the address that this is the reverse name of. */
   get ptr(): Answer {
     return this.#ptr ??= answerOf(
-      this.pointers.map((name) =>
+      this.pointers.map(({ name }) =>
         record(questionPointer(), Type.PTR, this.ttl, [...name])
       ),
     );
@@ -125,8 +132,10 @@ export class LocalName {
     );
   }
 
-  /** What was encoded is no longer true. */
+  /** Its hosts, pointers or children are others now: what was encoded is no longer true. */
   changed(): void {
+    const ttls = [...this.hosts, ...this.pointers].map(({ ttl }) => ttl);
+    this.ttl = ttls.length > 0 ? Math.min(...ttls) : 0;
     this.#a =
       this.#aaaa =
       this.#ptr =
@@ -137,7 +146,9 @@ export class LocalName {
   #encodeSoa(): Answer {
     // The apex is the name itself or its parent, which in the question begins behind the first label.
     return this.isApex
-      ? answerOf([soaRecord(0, this.#serial, this.childTtl)])
+      ? answerOf([
+        soaRecord(0, this.#serial, Math.min(...this.childTtls.keys())),
+      ])
       : answerOf([soaRecord(1 + this.#firstLabel, this.#serial, this.ttl)]);
   }
 }
@@ -180,21 +191,60 @@ export class Zone {
   /** Puts a host behind a name. */
   add(name: Name, host: Host): void {
     const local = this.#entry(name);
-    const apex = this.#entry(apexOf(name));
-    if (local.hosts.length === 0) apex.children++;
     local.hosts = [...local.hosts, host];
-    local.ttl = Math.min(...local.hosts.map((each) => each.ttl));
-    apex.childTtl = Math.min(apex.childTtl, host.ttl);
     local.changed();
-    apex.changed();
+    this.#countTtl(name, host.ttl, 1);
+  }
+
+  /** Takes whoever is behind a name away from it. Queries that wait for it already are answered as if it were there. */
+  remove(name: Name, summonable: Summonable): void {
+    const local = this.#entry(name);
+    const gone = local.hosts.filter((host) => host.summonable === summonable);
+    local.hosts = local.hosts.filter((host) => host.summonable !== summonable);
+    local.changed();
+    for (const { ttl } of gone) this.#countTtl(name, ttl, -1);
+    this.#forget(name, local);
   }
 
   /** Makes an address, in text form, known by name: its reverse name answers PTR, and summons nobody. */
   addPointer(address: string, name: Name, ttl: number): void {
     const local = this.#entry(reverseName(address));
-    local.pointers = [...local.pointers, name];
-    local.ttl = local.ttl === 0 ? ttl : Math.min(local.ttl, ttl);
+    local.pointers = [...local.pointers, { name, ttl }];
     local.changed();
+  }
+
+  /** Takes back what {@linkcode addPointer} did with the same arguments, once. */
+  removePointer(address: string, name: Name, ttl: number): void {
+    const reverse = reverseName(address);
+    const local = this.#entry(reverse);
+    const at = local.pointers.findIndex((each) =>
+      each.ttl === ttl && nameKey(each.name) === nameKey(name)
+    );
+    local.pointers = local.pointers.filter((_, i) => i !== at);
+    local.changed();
+    this.#forget(reverse, local);
+  }
+
+  /** Counts a host of a name, or one less, in the zone above. */
+  #countTtl(name: Name, ttl: number, change: 1 | -1): void {
+    const above = apexOf(name);
+    const apex = this.#entry(above);
+    const count = (apex.childTtls.get(ttl) ?? 0) + change;
+    if (count > 0) apex.childTtls.set(ttl, count);
+    else apex.childTtls.delete(ttl);
+    apex.changed();
+    this.#forget(above, apex);
+  }
+
+  /** Forgets a name that exists no more, and the names above that existed for its sake. */
+  #forget(name: Name, local: LocalName): void {
+    if (local.isOurs || local.isApex || local.below > 0) return;
+    this.#names.delete(name);
+    const parent = parentName(name);
+    if (parent[0] === ROOT[0]) return;
+    const above = this.#entry(parent);
+    above.below--;
+    this.#forget(parent, above);
   }
 
   #entry(name: Name): LocalName {
@@ -203,7 +253,7 @@ export class Zone {
       local = new LocalName(name, this.#serial);
       this.#names.set(name, local);
       const parent = parentName(name);
-      if (parent[0] !== ROOT[0]) this.#entry(parent);
+      if (parent[0] !== ROOT[0]) this.#entry(parent).below++;
     }
     return local;
   }

@@ -13,13 +13,24 @@ export interface NameUsage {
   lastRequest: number;
 }
 
+/** Where DNS notes the requests for each of the names; what was noted `before` is kept. */
+export function usageOf(
+  names: readonly string[],
+  before?: ReadonlyMap<string, NameUsage>,
+): ReadonlyMap<string, NameUsage> {
+  return new Map(names.map((name) => [
+    name,
+    before?.get(name) ?? { requests: 0, lastRequest: -Infinity },
+  ]));
+}
+
 /** The longest delay of setTimeout in milliseconds (a signed 32-bit number); a longer one would fire at once. */
 const MAX_DELAY = 2 ** 31 - 1;
 
 /** The idle clock of one unikernel. */
 export class Expiry {
-  readonly #usage: ReadonlyMap<string, NameUsage>;
-  readonly #idleTime: number;
+  #usage: ReadonlyMap<string, NameUsage>;
+  #idleTime: number;
   readonly #now: () => number;
   readonly #onIdle: (idle: number) => void;
   #restarted = -Infinity;
@@ -41,6 +52,22 @@ export class Expiry {
     this.#onIdle = onIdle;
   }
 
+  /** Goes on with other names and another idle time. */
+  change(usage: ReadonlyMap<string, NameUsage>, idleTime: number): void {
+    this.#usage = usage;
+    this.#idleTime = idleTime;
+    if (this.#timer === undefined) return;
+    this.stop();
+    this.#arm(this.#idleTime - this.#idle());
+  }
+
+  /** Milliseconds until it is idle for long enough, as things are; `undefined` while the idle clock stands. */
+  get left(): number | undefined {
+    return this.#timer === undefined
+      ? undefined
+      : Math.max(0, this.#idleTime - this.#idle());
+  }
+
   /** Starts the idle clock as of `since`; only requests after that count. */
   restart(since = this.#now()): void {
     this.stop();
@@ -58,12 +85,18 @@ export class Expiry {
   }
 
   #look(): void {
+    this.#timer = undefined;
+    const idle = this.#idle();
+    if (idle < this.#idleTime) this.#arm(this.#idleTime - idle);
+    else this.#onIdle(idle);
+  }
+
+  /** Milliseconds without a request, so far. */
+  #idle(): number {
     let latest = this.#restarted;
     for (const { lastRequest } of this.#usage.values()) {
       latest = Math.max(latest, lastRequest);
     }
-    const idle = this.#now() - latest;
-    if (idle < this.#idleTime) this.#arm(this.#idleTime - idle);
-    else this.#onIdle(idle);
+    return this.#now() - latest;
   }
 }

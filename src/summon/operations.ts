@@ -4,6 +4,17 @@
  * @module
  */
 
+/** Marks a promise as looked after: whoever was to wait for it may be gone when it rejects. */
+export function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}
+
+/** Rejects with that message; needs no handler. */
+export function refused(message: string): Promise<never> {
+  return handled(Promise.reject(new Error(message)));
+}
+
 /** Runs operations so that no two overlap; each one ends the one before it. */
 export class Operations {
   readonly #onError: (error: unknown) => void;

@@ -9,6 +9,13 @@ import { seconds, type UnikernelLog } from "./text.ts";
 import type { StopMode } from "./unikernel.ts";
 import type { MachineWatch } from "./watch.ts";
 
+/** What is being done to a machine, in words. */
+export const STOPPING: Record<StopMode, string> = {
+  destroy: "destroying",
+  shutdown: "shutting down",
+  suspend: "suspending",
+};
+
 /** What a stop needs of its surroundings. */
 export interface StopContext {
   /** Bounds the calls into the backend. */

@@ -64,6 +64,15 @@ export class Summoner {
   }
 
   /**
+   * Gives a machine up, as it is. Resolves when that is done, which is when nobody waits for it any more: until then it
+   * must not be added again.
+   */
+  async remove(summoned: SummonedUnikernel): Promise<void> {
+    await summoned.retire();
+    this.#all.delete(summoned);
+  }
+
+  /**
    * Stops all machines that run, each in its mode. Resolves when that is done, or after `timeout` milliseconds: those
    * that are not stopped by then are named in the log. Never rejects.
    */

@@ -6,12 +6,12 @@
  */
 import type { Machine, MachineState } from "../backends/backend.ts";
 import { Backoff } from "./backoff.ts";
-import { Expiry, type NameUsage } from "./expiry.ts";
 import type { Past, SummonContext } from "./context.ts";
-import { Operations } from "./operations.ts";
+import { Expiry, type NameUsage, usageOf } from "./expiry.ts";
+import { handled, Operations, refused } from "./operations.ts";
 import { describeReadiness, ReadinessWait } from "./readiness.ts";
-import { MachineStop } from "./stop.ts";
 import { type Cause, type Origin, type SummonState, told } from "./states.ts";
+import { MachineStop, STOPPING } from "./stop.ts";
 import { messageOf, seconds, type UnikernelLog, unikernelLog } from "./text.ts";
 import type { StopMode, Unikernel } from "./unikernel.ts";
 import { MachineWatch } from "./watch.ts";
@@ -21,36 +21,27 @@ interface Summons extends PromiseWithResolvers<void>, Cause {
   since: number;
 }
 
-const STOPPING: Record<StopMode, string> = {
-  destroy: "destroying",
-  shutdown: "shutting down",
-  suspend: "suspending",
-};
-
 const CLOSED = "Jitsu is shutting down";
-
-/** Marks a promise as looked after: whoever was to wait for it may be gone when it rejects. */
-function handled<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => {});
-  return promise;
-}
 
 /** A unikernel that starts when it is summoned and stops when nobody asks for it any more. */
 export class SummonedUnikernel {
   /** Whether it can be used now. Read for every query, hence a plain field. */
   ready = false;
-  /** What DNS notes for each of its names; it writes to the values directly. */
-  readonly usage: ReadonlyMap<string, NameUsage>;
   /** How often the machine was started, unpaused or resumed. */
   starts = 0;
   /** How often that failed, or did not make it ready in time where that is required. */
   failures = 0;
   /** Milliseconds that the last start took until it was ready, its turn to start included. */
   lastTimeToReady?: number;
+  /** Why it is `failed`, or was for the last time. */
+  failure = "";
 
-  readonly unikernel: Unikernel;
+  /** Both are others after {@linkcode reconfigure}. DNS notes in `usage`, for each name, by writing to the values. */
+  unikernel: Unikernel;
+  usage: ReadonlyMap<string, NameUsage>;
+
   readonly #log: UnikernelLog;
-  readonly #machine: Machine;
+  #machine: Machine;
   readonly #context: SummonContext;
   readonly #watch: MachineWatch;
   readonly #expiry: Expiry;
@@ -59,8 +50,6 @@ export class SummonedUnikernel {
   #state: SummonState = "off";
   #since: number;
   #waiting?: Summons;
-  /** Why it is `failed`. */
-  #failure = "";
   #readiness?: ReadinessWait;
   #stop?: MachineStop;
   #stopped = Promise.resolve();
@@ -76,21 +65,14 @@ export class SummonedUnikernel {
     this.#operations = new Operations((error) =>
       this.#log("error", messageOf(error))
     );
-    this.usage = new Map(unikernel.dns.map((name) => [
-      name,
-      { requests: 0, lastRequest: -Infinity },
-    ]));
+    this.usage = usageOf(unikernel.dns);
     this.#expiry = new Expiry(
       this.usage,
       2 * unikernel.ttl * 1000,
       context.now,
       (idle) => {
         if (this.#waiting) return; // which starts the idle clock again in the end
-        this.stop(
-          `idle for ${Math.round(idle / 1000)} s`,
-          unikernel.mode,
-          "idle",
-        );
+        this.stop(`idle for ${Math.round(idle / 1000)} s`, undefined, "idle");
       },
     );
     this.#watch = new MachineWatch(
@@ -106,6 +88,23 @@ export class SummonedUnikernel {
   /** When it came into this state, by the summoner's clock. */
   get since(): number {
     return this.#since;
+  }
+  /** Milliseconds until it is stopped if nobody asks for it; `undefined` where it does not run. */
+  get idleIn(): number | undefined {
+    return this.#expiry.left;
+  }
+
+  /**
+   * Goes on as another configuration of the same name says, which may have another handle of the same machine. Nothing
+   * is done to the machine: what is under way ends as it began, what was counted of names that stay is kept.
+   */
+  reconfigure(unikernel: Unikernel, machine: Machine): void {
+    this.unikernel = unikernel;
+    this.usage = usageOf(unikernel.dns, this.usage);
+    this.#expiry.change(this.usage, 2 * unikernel.ttl * 1000);
+    if (machine === this.#machine) return;
+    this.#machine = machine;
+    this.#watch.change(machine);
   }
 
   /**
@@ -152,19 +151,19 @@ export class SummonedUnikernel {
 
   /**
    * Makes it ready. Resolves when it is; rejects with an error whose message can be shown to whoever asks. `cause` is
-   * for the log, e.g. `"A www.example.org from 127.0.0.1#5353"`.
+   * for the log, e.g. `"A www.example.org from 127.0.0.1#5353"`. The operator need not wait where it has just failed.
    */
   summon(cause: string, origin: Origin = "query"): Promise<void> {
     if (this.ready) return Promise.resolve();
-    if (this.#closed) return this.#refuse(CLOSED);
+    if (this.#closed) return refused(CLOSED);
     if (this.#waiting) {
       this.#log("debug", `summoned by ${cause} too`, { cause });
       return this.#waiting.promise;
     }
-    const left = this.#backoff.left();
+    const left = origin === "operator" ? 0 : this.#backoff.left();
     if (this.#state === "failed" && left > 0) {
-      return this.#refuse(
-        `${this.#failure}; next try in ${Math.ceil(left / 1000)} s`,
+      return refused(
+        `${this.failure}; next try in ${Math.ceil(left / 1000)} s`,
       );
     }
     const since = this.#context.now();
@@ -220,6 +219,12 @@ export class SummonedUnikernel {
         }
       }
     });
+  }
+
+  /** Lets go of the machine as it is, as soon as nobody waits for it any more. */
+  async retire(): Promise<void> {
+    await this.#waiting?.promise.catch(() => {}); // whoever waits is told why
+    this.close();
   }
 
   /** Lets go of the machine as it is. Whoever waits is refused, calls that are in flight end unheard. */
@@ -339,7 +344,7 @@ export class SummonedUnikernel {
 
   #fail(reason: string): void {
     this.failures++;
-    this.#failure = `${this.unikernel.name} could not be started: ${reason}`;
+    this.failure = `${this.unikernel.name} could not be started: ${reason}`;
     const ms = this.#backoff.failed();
     this.#log(
       "error",
@@ -347,7 +352,7 @@ export class SummonedUnikernel {
       { reason, ms },
     );
     this.#enter("failed", told(reason));
-    this.#settle(this.#failure);
+    this.#settle(this.failure);
   }
 
   /** Goes on with the machine as it is after a stop that failed. */
@@ -386,10 +391,6 @@ export class SummonedUnikernel {
     this.#waiting = undefined;
     if (error === undefined) waiting?.resolve();
     else waiting?.reject(new Error(error));
-  }
-
-  #refuse(message: string): Promise<void> {
-    return handled(Promise.reject(new Error(message)));
   }
 
   #waitingFor(): string {

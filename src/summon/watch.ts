@@ -5,7 +5,11 @@
  *
  * @module
  */
-import type { Machine, MachineState } from "../backends/backend.ts";
+import type {
+  Machine,
+  MachineState,
+  StateListener,
+} from "../backends/backend.ts";
 import { messageOf, type UnikernelLog } from "./text.ts";
 
 interface Hint {
@@ -16,7 +20,7 @@ interface Hint {
 
 /** Watches one machine. */
 export class MachineWatch {
-  readonly #machine: Machine;
+  #machine: Machine;
   readonly #log: UnikernelLog;
   readonly #onState: (state: MachineState, reason: string) => void;
   /** How many of our own calls are changing the state at this moment. */
@@ -27,6 +31,10 @@ export class MachineWatch {
   #looking?: Promise<void>;
   #unreadable = false;
   #closed = false;
+  readonly #listener: StateListener = (state, reason) => {
+    this.#hint = { state, reason };
+    this.#look();
+  };
 
   /** Calls `onState` with each state that was read, which need not differ from the one before. */
   constructor(
@@ -37,10 +45,7 @@ export class MachineWatch {
     this.#machine = machine;
     this.#log = log;
     this.#onState = onState;
-    machine.onStateChange = (state, reason) => {
-      this.#hint = { state, reason };
-      this.#look();
-    };
+    machine.onStateChange = this.#listener;
   }
 
   /** From here to {@linkcode release} a call of ours changes the state: what the machine tells meanwhile is kept. */
@@ -62,6 +67,13 @@ export class MachineWatch {
     this.#hint ??= { reason: "no event told of it" };
     this.#look();
     await this.#looking;
+  }
+
+  /** Goes on with another handle of the same machine. */
+  change(machine: Machine): void {
+    this.#machine.onStateChange = undefined;
+    this.#machine = machine;
+    machine.onStateChange = this.#listener;
   }
 
   /** Tells nothing any more. */

@@ -48,6 +48,7 @@ class LibvirtBackend implements Backend {
       config,
       this.uri,
       async (work) => await (await this.#connected()).use(work),
+      () => this.#machines.delete(machine),
     );
     // Before it is looked up, so that no event is missed.
     this.#machines.add(machine);

@@ -52,6 +52,7 @@ export class LibvirtMachine implements Machine {
     config: MachineConfig,
     readonly uri: string,
     readonly use: Use,
+    readonly release: () => void,
   ) {
     this.name = config.name;
     this.#key = { uuid: config.uuid?.toLowerCase(), name: config.name };

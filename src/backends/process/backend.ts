@@ -14,29 +14,53 @@ import { Watchdog } from "./watchdog.ts";
 
 /** See the module's comment. */
 export class ProcessBackend implements Backend {
-  readonly #machines: ProcessMachine[] = [];
+  /** By name: what runs goes on under another configuration of the same name. */
+  readonly #machines = new Map<string, ProcessMachine>();
   readonly #watchdog = new Watchdog();
   /** Whose each pidfile is. */
   readonly #pidfiles = new Map<string, string>();
 
   async machine(config: MachineConfig): Promise<Machine> {
+    const { name } = config;
     const pidfile = config.keys.get("pidfile")?.[0];
-    if (pidfile !== undefined) {
-      const owner = this.#pidfiles.get(pidfile);
-      if (owner !== undefined) {
-        throw new BackendError(
-          `pidfile=${pidfile}: ${owner} has it too: give each its own`,
-        );
-      }
-      this.#pidfiles.set(pidfile, config.name);
+    const owner = pidfile && this.#pidfiles.get(pidfile);
+    if (owner && owner !== name) {
+      throw new BackendError(
+        `pidfile=${pidfile}: ${owner} has it too: give each its own`,
+      );
     }
-    const machine = await ProcessMachine.open(config, this.#watchdog);
-    this.#machines.push(machine);
+    const known = this.#machines.get(name);
+    if (known !== undefined) {
+      known.reconfigure(config);
+      this.#forgetPidfile(name);
+    }
+    if (pidfile !== undefined) this.#pidfiles.set(pidfile, name);
+    if (known !== undefined) return known;
+    const machine = await ProcessMachine.open(
+      config,
+      this.#watchdog,
+      () => this.#release(machine),
+    );
+    this.#machines.set(name, machine);
     return machine;
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#machines.map((machine) => machine.close()));
+    const machines = [...this.#machines.values()];
+    await Promise.all(machines.map((machine) => machine.close()));
     await this.#watchdog.close();
+  }
+
+  /** Forgets a machine, unless it has a process: that must not outlive the daemon. */
+  #release(machine: ProcessMachine): void {
+    if (!machine.isOff) return;
+    this.#machines.delete(machine.name);
+    this.#forgetPidfile(machine.name);
+  }
+
+  #forgetPidfile(name: string): void {
+    for (const [pidfile, owner] of this.#pidfiles) {
+      if (owner === name) this.#pidfiles.delete(pidfile);
+    }
   }
 }

@@ -42,6 +42,16 @@ async function settlesWithin(
   }
 }
 
+function pidfileOf(config: MachineConfig): string | undefined {
+  return config.keys.get("pidfile")?.[0];
+}
+
+/** In milliseconds. */
+function gracePeriodOf(config: MachineConfig): number | undefined {
+  const killTimeout = config.keys.get("kill_timeout")?.[0];
+  return killTimeout === undefined ? undefined : Number(killTimeout) * 1000;
+}
+
 /** What runs now. */
 interface Run {
   group: ProcessGroup;
@@ -53,24 +63,25 @@ interface Run {
 export class ProcessMachine implements Machine {
   readonly id: string;
   readonly name: string;
-  readonly gracePeriod?: number;
+  gracePeriod?: number;
   onStateChange?: StateListener;
-  readonly #command: Command;
-  readonly #pidfile?: string;
+  #command: Command;
+  #pidfile?: string;
   readonly #watchdog: Watchdog;
   /** Ends the reading of output that something which left the process group keeps open. */
   readonly #reading = new AbortController();
   #run?: Run;
   #closed = false;
 
-  private constructor(config: MachineConfig, watchdog: Watchdog) {
+  private constructor(
+    config: MachineConfig,
+    watchdog: Watchdog,
+    readonly release: () => void,
+  ) {
     this.id = this.name = config.name;
-    const killTimeout = config.keys.get("kill_timeout")?.[0];
-    if (killTimeout !== undefined) {
-      this.gracePeriod = Number(killTimeout) * 1000;
-    }
     this.#command = commandOf(config);
-    this.#pidfile = config.keys.get("pidfile")?.[0];
+    this.#pidfile = pidfileOf(config);
+    this.gracePeriod = gracePeriodOf(config);
     this.#watchdog = watchdog;
   }
 
@@ -78,10 +89,32 @@ export class ProcessMachine implements Machine {
   static async open(
     config: MachineConfig,
     watchdog: Watchdog,
+    release: () => void,
   ): Promise<ProcessMachine> {
-    const machine = new ProcessMachine(config, watchdog);
+    const machine = new ProcessMachine(config, watchdog, release);
     await machine.#adopt();
     return machine;
+  }
+
+  /** Whether there is no process. */
+  get isOff(): boolean {
+    return this.#run === undefined;
+  }
+
+  /** Goes by another configuration from the next start on. Throws {@linkcode BackendError}, and all stays as it was. */
+  reconfigure(config: MachineConfig): void {
+    const command = commandOf(config);
+    const pidfile = pidfileOf(config);
+    if (pidfile !== this.#pidfile && !this.isOff) {
+      throw new BackendError(
+        `pidfile=${pidfile ?? ""}: its process has ${
+          this.#pidfile ?? "none"
+        } as long as it lives: stop it first`,
+      );
+    }
+    this.#command = command;
+    this.#pidfile = pidfile;
+    this.gracePeriod = gracePeriodOf(config);
   }
 
   async #adopt(): Promise<void> {

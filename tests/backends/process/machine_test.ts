@@ -354,3 +354,56 @@ Deno.test("closing does not wait for what left the group and keeps the output op
     Deno.kill(pid, "SIGKILL");
   }
 });
+
+Deno.test("a process goes on when its machine is asked for with another command, which counts at the next start", async () => {
+  using dir = new TestDirectory();
+  await using backend = new TestBackend();
+  const www = await backend.with({ command: family(`${dir.path}/pid`) });
+  await www.start();
+  const pid = Number(await contentOf(`${dir.path}/pid`));
+
+  const command = family(`${dir.path}/other`);
+  const again = await backend.with({ command, kill_timeout: "7" });
+  assert(again === www, "it is the same machine");
+  assertEquals([await www.state(), www.gracePeriod], ["running", 7000]);
+  assert(lives(pid));
+
+  await www.destroy();
+  await www.start();
+  assert(Number(await contentOf(`${dir.path}/other`)) !== pid);
+});
+
+Deno.test("a machine that is asked for with a command that cannot be stays as it was", async () => {
+  using dir = new TestDirectory();
+  await using backend = new TestBackend();
+  const www = await backend.with({ command: family(`${dir.path}/pid`) });
+  await assertRejects(
+    () => backend.with({ command: `${dir.path}/gone` }),
+    BackendError,
+    "no such file",
+  );
+  await www.start();
+  await contentOf(`${dir.path}/pid`);
+});
+
+Deno.test("a pidfile stays as long as its process lives, and is free when its machine is released", async () => {
+  using dir = new TestDirectory();
+  await using backend = new TestBackend();
+  const pidfile = `${dir.path}/pid`;
+  const www = await backend.with({ command: "sleep 1000", pidfile });
+  await www.start();
+  await assertRejects(
+    () => backend.with({ command: "sleep 1000", pidfile: `${pidfile}2` }),
+    BackendError,
+    "stop it first",
+  );
+  www.release?.();
+  await assertRejects(
+    () => backend.with({ command: "sleep 1000", pidfile }, "web"),
+    BackendError,
+    "www has it too",
+  );
+  await www.destroy();
+  www.release?.();
+  await backend.with({ command: "sleep 1000", pidfile }, "web");
+});
