@@ -8,7 +8,14 @@ import { Cookies } from "./dns/cookies.ts";
 import type { Network } from "./dns/network.ts";
 import { TokenBuckets } from "./dns/token_buckets.ts";
 import type { BackendDescription } from "./backends/backend.ts";
+import { Recorder } from "./daemon/recorder.ts";
 import { Registry } from "./daemon/registry.ts";
+import {
+  findServed,
+  type ReadSpec,
+  type Served,
+  storeGiven,
+} from "./daemon/stored.ts";
 import { canonicalAddress } from "./dns/address.ts";
 import { UpstreamForwarder } from "./dns/forwarder.ts";
 import { ListenError, Listeners } from "./dns/listeners.ts";
@@ -20,6 +27,9 @@ import { Route, Routes } from "./dns/routes.ts";
 import { type Server, Upstream } from "./dns/upstream.ts";
 import { Zone } from "./dns/zone.ts";
 import { log } from "./log.ts";
+import { MemoryStore } from "./store/memory.ts";
+import { SqliteStore } from "./store/sqlite.ts";
+import type { Store } from "./store/store.ts";
 import { Summoner } from "./summon/summoner.ts";
 import type { Unikernel } from "./summon/unikernel.ts";
 
@@ -63,6 +73,10 @@ export interface DaemonOptions {
   /** The backend's own options; a flag's value is empty. */
   settings: ReadonlyMap<string, string>;
   unikernels: Unikernel[];
+  /** Reads a CONFIG that was not on the command line. */
+  readSpec: ReadSpec;
+  /** The path of the database; without one, what is known of the unikernels ends with the daemon. */
+  persistdb?: string;
   limits: Limits;
   /** Whether machines are stopped, each in its mode, when the daemon exits. */
   stopOnExit: boolean;
@@ -93,6 +107,18 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     Deno.addSignalListener(signal, () => stopped.resolve(signal));
   }
 
+  const store = await openStore(options.persistdb);
+  const toServe = await findServed(
+    store,
+    options.unikernels,
+    options.backend.name,
+    options.readSpec,
+  );
+  if (toServe.length === 0) {
+    log("jitsu").warn(
+      "there are no unikernels: neither CONFIG nor database has one",
+    );
+  }
   const now = () => performance.now();
   const zone = new Zone(Date.now() / 1000);
   const forwarder = forwarderFor(options);
@@ -100,15 +126,22 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const listeners = listen(responder, options);
   const { connect, settings } = options;
   const backend = await options.backend.open({ connect, settings });
-  const summoner = new Summoner({ now, maxStarts: options.limits.maxStarts });
+  const summoner = new Summoner({
+    now,
+    maxStarts: options.limits.maxStarts,
+    onTransition: (summoned, transition) =>
+      recorder.noteTransition(summoned, transition),
+  });
   const registry = new Registry(backend, zone, summoner);
+  const recorder = new Recorder(store, now, () => registry.all());
   try {
-    await serveAll(registry, options.unikernels);
+    await serveAll(registry, recorder, toServe);
   } catch (error) {
     summoner.close();
     await backend.close();
     throw error;
   }
+  await storeGiven(store, options.unikernels, options.backend.name);
   listeners.serve();
   const { bind } = options, { port } = listeners;
   log("jitsu").info(`serving DNS on ${bind}#${port}`, { address: bind, port });
@@ -125,6 +158,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       await summoner.stopAll("Jitsu is shutting down", STOP_TIME);
     }
     summoner.close();
+    recorder.close();
+    await store.close();
     await within(DRAIN_TIME, () => responder.idle());
     await listeners.close();
     await backend.close();
@@ -210,17 +245,42 @@ function remedyFor({ cause, protocol }: ListenError): string {
   return String(cause);
 }
 
+async function openStore(path: string | undefined): Promise<Store> {
+  if (path === undefined) return new MemoryStore();
+  return await SqliteStore.open(path, {
+    onTrouble: (trouble) =>
+      log("jitsu").warn(
+        `${trouble}; DNS goes on, and what is to be stored is kept in memory until it can be`,
+      ),
+    onRecovery: (missing) => {
+      log("jitsu").info(
+        `database ${path}: it can be written again${
+          missing === 0
+            ? ""
+            : `; ${missing} changes of state are missing in its history`
+        }`,
+      );
+    },
+  });
+}
+
 /** Serves all of them, or says of all that cannot be served why. */
 async function serveAll(
   registry: Registry,
-  unikernels: readonly Unikernel[],
+  recorder: Recorder,
+  served: readonly Served[],
 ): Promise<void> {
   const outcomes = await Promise.allSettled(
-    unikernels.map((unikernel) => registry.put(unikernel)),
+    served.map(({ unikernel, statistics }) =>
+      registry.put(
+        unikernel,
+        statistics && recorder.recall(unikernel.name, statistics),
+      )
+    ),
   );
   const errors = outcomes.flatMap((each, i) =>
     each.status === "rejected"
-      ? [`${unikernels[i].name}: ${each.reason?.message ?? each.reason}`]
+      ? [`${served[i].unikernel.name}: ${each.reason?.message ?? each.reason}`]
       : []
   );
   if (errors.length > 0) throw new StartError(errors.join("\n"));

@@ -68,9 +68,12 @@ export function readArguments(argv: readonly string[]): Arguments {
     if (typeof value === "string") settings.set(option.name, value);
     else if (value === true) settings.set(option.name, "");
   }
-  if (configs.length === 0 && !mayMissConfigs) {
+  if (
+    configs.length === 0 && !mayMissConfigs && values.persistdb === undefined
+  ) {
     problems.push(
-      "there is no CONFIG: give one for each unikernel, such as dns=www.example.org,ip=10.0.0.1,name=www (see jitsu --help)",
+      "there is no CONFIG: give one for each unikernel, such as dns=www.example.org,ip=10.0.0.1,name=www, or a " +
+        "--persistdb that has some (see jitsu --help)",
     );
   }
   return { values, settings, configs, problems };

@@ -6,6 +6,7 @@
 import type { BackendDescription } from "../backends/backend.ts";
 import { BACKENDS } from "../backends/registry.ts";
 import type { DaemonOptions, Forwarding } from "../daemon.ts";
+import type { Unreadable } from "../daemon/stored.ts";
 import { type Server, serverName } from "../dns/upstream.ts";
 import type { setupLog } from "../log.ts";
 import type { Unikernel } from "../summon/unikernel.ts";
@@ -60,6 +61,8 @@ export function readCommandLine(argv: readonly string[]): Request {
       connect: values.connect,
       settings,
       unikernels,
+      readSpec: (spec) => readSpec(spec, { ...values, backend }),
+      persistdb: values.persistdb,
       limits: {
         allow: values.allow,
         responsesPerSecond: values["rate-limit"],
@@ -191,6 +194,13 @@ function joinCutOff(words: readonly string[], problems: string[]): string[] {
     configs[configs.length - 1] += word;
   });
   return configs;
+}
+
+/** The unikernel of one CONFIG. */
+function readSpec(spec: string, defaults: Defaults): Unikernel | Unreadable {
+  const { pairs, problems } = parseConfig(spec);
+  const unikernel = readUnikernel(pairs, defaults, problems);
+  return problems.length > 0 ? { problems } : unikernel;
 }
 
 function unikernelsOf(

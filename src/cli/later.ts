@@ -5,7 +5,7 @@
  */
 export const LATER: Record<"options" | "backends" | "keys", readonly string[]> =
   {
-    options: ["persistdb", "synjitsu"],
+    options: ["synjitsu"],
     backends: ["libxl"],
     keys: ["use_synjitsu", "wait_for_key"],
   };

@@ -187,7 +187,10 @@ export const OPTIONS = [
     name: "persistdb",
     value: "PATH",
     read: readText,
-    doc: "Keep what Jitsu knows of its unikernels in this file.",
+    doc:
+      "Keep the unikernels' configuration, statistics and history in this file, an SQLite database that is made where " +
+      "there is none. Unikernels that it has from before are served too, so that no CONFIG need be given; a CONFIG " +
+      "adds to them, or replaces the one of its name. One Jitsu at a time can have the file open.",
   },
   {
     name: "port",

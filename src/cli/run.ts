@@ -5,6 +5,7 @@
  */
 import { BackendError } from "../backends/backend.ts";
 import { setupLog } from "../log.ts";
+import { StoreError } from "../store/store.ts";
 import { readCommandLine } from "./command_line.ts";
 import { showHelp } from "./help.ts";
 import { write } from "./output.ts";
@@ -41,10 +42,9 @@ export async function run(
           await runDaemon(request.options);
           return 0;
         } catch (error) {
-          if (!(error instanceof StartError || error instanceof BackendError)) {
-            throw error;
-          }
-          complain(error.message.split("\n"));
+          const expected = [StartError, BackendError, StoreError];
+          if (!expected.some((each) => error instanceof each)) throw error;
+          complain((error as Error).message.split("\n"));
           return NOT_STARTED;
         }
       }

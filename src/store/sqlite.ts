@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { resolve } from "node:path";
 import type { Write } from "./database.ts";
 import {
   type Change,
@@ -62,7 +63,8 @@ export class SqliteStore implements Store {
     const thread = new Thread();
     try {
       const { kept = HISTORY_KEPT } = options;
-      await thread.call({ method: "open", args: [path, kept] });
+      // An absolute path is never one of SQLite's special names, such as ":memory:".
+      await thread.call({ method: "open", args: [resolve(path), kept] });
     } catch (error) {
       thread.end();
       throw error;

@@ -32,8 +32,10 @@ function wrongWith(fields: string): string[] {
 
 Deno.test("the original's getting-started command says what to serve", () => {
   const config = "dns=www.openmirage.org,ip=192.168.0.22,name=mirage-www";
-  assertEquals(served("-c", "xen:///", config), {
-    kind: "serve",
+  const { options: { readSpec: _, ...options }, log } = served(
+    ...["-c", "xen:///", config],
+  );
+  assertEquals({ options, log }, {
     options: {
       bind: "127.0.0.1",
       port: 53,
@@ -64,6 +66,7 @@ Deno.test("the original's getting-started command says what to serve", () => {
         machine: { name: "mirage-www", uuid: undefined, keys: new Map() },
         spec: config,
       }],
+      persistdb: undefined,
       limits: {
         allow: [],
         responsesPerSecond: 1000,
@@ -75,6 +78,22 @@ Deno.test("the original's getting-started command says what to serve", () => {
       stopOnExit: false,
     },
     log: { format: "human", level: "info" },
+  });
+});
+
+Deno.test("a CONFIG that comes later means what it would on the command line", () => {
+  const config = "dns=a.example,ip=10.0.0.1,name=a,command=sh -c 'echo a\\, b'";
+  const options = ["-x", "process", "-t", "7", "-m", "shutdown", "-d", "3"];
+  const { unikernels: [unikernel], readSpec } =
+    served(...options, config).options;
+  assertEquals(readSpec(config), unikernel);
+  assertEquals(readSpec(unikernel.spec), unikernel);
+  assertEquals(readSpec("dns=a.example,ip=x,name=a,comand=x"), {
+    problems: [
+      "key comand is unknown; did you mean command?",
+      "command is missing",
+      'ip "x" is not an IPv4 or IPv6 address',
+    ],
   });
 });
 

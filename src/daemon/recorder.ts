@@ -1,0 +1,161 @@
+/**
+ * Between the unikernels and the store: notes every change of state as it comes and, beside the queries, what was
+ * counted. Clocks meet here: the summoner's is monotonic, the store has the time of day.
+ *
+ * @module
+ */
+import type { Past } from "../summon/context.ts";
+import type { SummonState, Transition } from "../summon/states.ts";
+import type { SummonedUnikernel } from "../summon/summons.ts";
+import { type Statistics, type Store, StoreError } from "../store/store.ts";
+
+/**
+ * Milliseconds between two looks at what was counted: what is stored lags by a second at the most, which is this and
+ * the time that a timer and a commit take.
+ */
+const INTERVAL = 800;
+
+/** What only the recorder knows of a unikernel. */
+interface Record {
+  lastStart?: Statistics["lastStart"];
+  lastStop?: Statistics["lastStop"];
+  /** How many requests were noted already. */
+  requests: number;
+  /** Whether its state has changed since it was last counted: what follows from that may have come later. */
+  changed: boolean;
+}
+
+const isStopped = (state: SummonState) =>
+  state === "off" || state === "paused" || state === "suspended";
+
+/** See the module's comment. */
+export class Recorder {
+  readonly #store: Store;
+  readonly #now: () => number;
+  readonly #all: () => Iterable<SummonedUnikernel>;
+  /** By the unikernel's name. */
+  readonly #records = new Map<string, Record>();
+  #timer?: ReturnType<typeof setInterval>;
+
+  /** Counts what `all` gives. `now` is the summoner's clock. */
+  constructor(
+    store: Store,
+    now: () => number,
+    all: () => Iterable<SummonedUnikernel>,
+  ) {
+    this.#store = store;
+    this.#now = now;
+    this.#all = all;
+    this.#timer = setInterval(() => this.#count(), INTERVAL);
+  }
+
+  /** What the store knows of a unikernel, to go on from. */
+  recall(name: string, statistics: Statistics): Past {
+    const { lastStart, lastStop, names } = statistics;
+    const requests = names.reduce((sum, { requests }) => sum + requests, 0);
+    this.#records.set(name, { lastStart, lastStop, requests, changed: false });
+    return {
+      state: statistics.state as SummonState,
+      since: this.#monotonic(statistics.since),
+      usage: new Map(names.map(({ name, requests, lastRequest }) => [name, {
+        requests,
+        lastRequest: lastRequest === undefined
+          ? -Infinity
+          : this.#monotonic(lastRequest),
+      }])),
+      starts: statistics.starts,
+      failures: statistics.failures,
+      lastTimeToReady: statistics.timeToReady,
+    };
+  }
+
+  /** Forgets a unikernel that was removed. */
+  forget(name: string): void {
+    this.#records.delete(name);
+  }
+
+  /** Notes a change of state. */
+  noteTransition(
+    summoned: SummonedUnikernel,
+    { from, to, origin, cause }: Transition,
+  ): void {
+    const { unikernel: { name }, since } = summoned;
+    const time = this.#timeOfDay(since);
+    const record = this.#recordOf(name);
+    if (to === "starting") record.lastStart = { time, reason: cause };
+    if (isStopped(to) && !isStopped(from) && from !== "failed") {
+      record.lastStop = { time, reason: cause };
+    }
+    record.changed = true;
+    this.#store
+      .changeState(name, from, this.statistics(summoned), {
+        time,
+        origin,
+        reason: cause,
+      })
+      .catch(untold);
+  }
+
+  /** What is counted of a unikernel, as of now. */
+  statistics(summoned: SummonedUnikernel): Statistics {
+    const { lastStart, lastStop } = this.#recordOf(summoned.unikernel.name);
+    return {
+      state: summoned.state,
+      since: this.#timeOfDay(summoned.since),
+      starts: summoned.starts,
+      failures: summoned.failures,
+      timeToReady: summoned.lastTimeToReady,
+      lastStart,
+      lastStop,
+      names: [...summoned.usage].map(([name, { requests, lastRequest }]) => ({
+        name,
+        requests,
+        lastRequest: lastRequest === -Infinity
+          ? undefined
+          : this.#timeOfDay(lastRequest),
+      })),
+    };
+  }
+
+  /** Notes what is left to note. */
+  close(): void {
+    clearInterval(this.#timer);
+    this.#count();
+  }
+
+  #count(): void {
+    for (const summoned of this.#all()) {
+      let requests = 0;
+      for (const usage of summoned.usage.values()) requests += usage.requests;
+      const { name } = summoned.unikernel;
+      const record = this.#recordOf(name);
+      if (requests === record.requests && !record.changed) continue;
+      record.requests = requests;
+      record.changed = false;
+      this.#store.count(name, this.statistics(summoned)).catch(untold);
+    }
+  }
+
+  #recordOf(name: string): Record {
+    let record = this.#records.get(name);
+    if (record === undefined) {
+      record = { requests: 0, changed: false };
+      this.#records.set(name, record);
+    }
+    return record;
+  }
+
+  #timeOfDay(time: number): number {
+    return Math.round(Date.now() - (this.#now() - time));
+  }
+
+  /** A time that is yet to come, since the clock was set back, is now. */
+  #monotonic(timeOfDay: number): number {
+    return this.#now() - Math.max(0, Date.now() - timeOfDay);
+  }
+}
+
+/** The store itself has told of trouble with its file, and keeps what it could not store. */
+function untold(error: unknown): void {
+  if (!(error instanceof StoreError)) throw error;
+}
