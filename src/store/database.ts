@@ -80,15 +80,15 @@ export class Database {
       const durable = writes.some(({ kind }) =>
         kind === "configure" || kind === "remove"
       );
-      db.exec(`PRAGMA synchronous = ${durable ? "FULL" : "NORMAL"}`);
-      db.exec("BEGIN IMMEDIATE");
+      this.#run(`PRAGMA synchronous = ${durable ? "FULL" : "NORMAL"}`);
+      this.#run("BEGIN IMMEDIATE");
       try {
         for (const write of writes) this.#write(write);
         this.#run(
           "DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?",
           this.#kept,
         );
-        db.exec("COMMIT");
+        this.#run("COMMIT");
       } catch (error) {
         // SQLite has rolled it back itself after some errors, such as a full disk.
         if (db.isTransaction) db.exec("ROLLBACK");

@@ -14,6 +14,15 @@ const BUSY = 5,
   CANTOPEN = 14,
   NOTADB = 26;
 
+/** The codes that belong to messages, where there is no code: Deno's DatabaseSync.exec gives none. */
+const CODES: Record<string, number> = {
+  "database is locked": BUSY,
+  "attempt to write a readonly database": READONLY,
+  "disk I/O error": IOERR,
+  "database disk image is malformed": CORRUPT,
+  "database or disk is full": FULL,
+};
+
 /** What is said of a file whose contents are no good. */
 export function damaged(how: string): string {
   return `it is damaged (${how}): move it away to begin anew, or put a copy from before in its place`;
@@ -33,9 +42,10 @@ export function explain(path: string, error: unknown): unknown {
 function reason(path: string, error: unknown): string | undefined {
   if (error instanceof StoreError) return error.message;
   if (!(error instanceof Error)) return undefined;
-  const { message, errcode } = error as Error & { errcode?: number };
+  const { message } = error;
+  const { errcode = CODES[message] } = error as Error & { errcode?: number };
   if (errcode === undefined) {
-    // Deno has no code for a file that it could not open, so the system is asked for the reason.
+    // Deno has no code either for a file that it could not open, so the system is asked for the reason.
     return message.startsWith("unable to open database file")
       ? systemReason(path)
       : systemMessage(error);
