@@ -159,10 +159,9 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     }
     summoner.close();
     recorder.close();
-    await store.close();
     await within(DRAIN_TIME, () => responder.idle());
     await listeners.close();
-    await backend.close();
+    await Promise.all([store.close(), backend.close()]);
   });
   log("jitsu").info("stopped");
 }
