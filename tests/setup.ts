@@ -21,6 +21,7 @@ const TESTS: Need[] = [
   ["mandoc", "/usr/bin/mandoc"],
   ["nsd", "/usr/sbin/nsd"],
   ["python3-dnspython", "/usr/lib/python3/dist-packages/dns/message.py"],
+  ["unbound", "/usr/sbin/unbound"],
 ];
 const BENCH: Need[] = [
   ["dnsperf", "/usr/bin/dnsperf"],

@@ -32,7 +32,7 @@ import {
 /** How many questions may be with upstream servers at a time: each has a socket. */
 const MAX_PENDING = 1000;
 /** Milliseconds until a question fails: clients give up after 5 s, and are told before. */
-const DEADLINE = 4500;
+const DEADLINE = 4000;
 /** Milliseconds after which a client is given a stale answer while a new one is on its way (RFC 8767 section 5). */
 const CLIENT_PATIENCE = 1800;
 /** Milliseconds for which nobody is asked again where a stale answer did (RFC 8767 section 5). */

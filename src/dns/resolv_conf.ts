@@ -36,6 +36,7 @@ export class ResolvConf {
   #version = "";
   #servers: readonly Upstream[] = [];
   #checkedAt = -Infinity;
+  #reading: Promise<void> | undefined;
 
   constructor(path: string) {
     this.#path = path;
@@ -47,8 +48,15 @@ export class ResolvConf {
    */
   async servers(): Promise<readonly Upstream[]> {
     const now = performance.now();
-    if (now - this.#checkedAt < CHECK_INTERVAL) return this.#servers;
-    this.#checkedAt = now;
+    if (now - this.#checkedAt >= CHECK_INTERVAL) {
+      this.#checkedAt = now;
+      this.#reading = this.#read();
+    }
+    await this.#reading;
+    return this.#servers;
+  }
+
+  async #read(): Promise<void> {
     try {
       const { ino, size, mtime } = await Deno.stat(this.#path);
       const version = `${ino} ${size} ${mtime?.getTime()}`;
@@ -64,7 +72,6 @@ export class ResolvConf {
       }
       this.#version = version;
     }
-    return this.#servers;
   }
 
   #take({ addresses, ignored }: ReturnType<typeof parseResolvConf>): void {

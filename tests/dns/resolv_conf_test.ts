@@ -37,6 +37,18 @@ Deno.test("a resolv.conf that cannot be read has no nameservers, and is no error
   assertEquals(await new ResolvConf("/nonexistent/resolv.conf").servers(), []);
 });
 
+Deno.test("all who ask while a resolv.conf is read have its nameservers", async () => {
+  const path = await Deno.makeTempFile();
+  try {
+    await Deno.writeTextFile(path, "nameserver 192.0.2.1\n");
+    const file = new ResolvConf(path);
+    const both = await Promise.all([file.servers(), file.servers()]);
+    assertEquals(both.map(({ length }) => length), [1, 1]);
+  } finally {
+    await Deno.remove(path);
+  }
+});
+
 Deno.test("a resolv.conf that changes is read again", async () => {
   const path = await Deno.makeTempFile();
   try {

@@ -27,7 +27,7 @@ if (!canDig) {
 }
 
 /** Whether a program can be run with these arguments, whatever it then says. */
-async function isInstalled(program: string, ...args: string[]) {
+export async function isInstalled(program: string, ...args: string[]) {
   try {
     await new Deno.Command(program, { args }).output();
     return true;
@@ -137,9 +137,22 @@ export class Jitsu implements AsyncDisposable {
   readonly #endReading = new AbortController();
   #status?: Deno.CommandStatus;
 
-  /** Starts it with these arguments on a free port; resolves when it serves, rejects with its log if it does not. */
-  static async start(...args: string[]): Promise<Jitsu> {
-    const jitsu = new Jitsu(["--listen=0", ...args]);
+  /**
+   * Starts it with these arguments, on a free port unless they name one; resolves when it serves, rejects with its log
+   * if it does not.
+   */
+  static start(...args: string[]): Promise<Jitsu> {
+    return Jitsu.startIn([], ...args);
+  }
+
+  /** The same by a command that replaces itself by the one that follows it. */
+  static async startIn(
+    wrapper: string[],
+    ...args: string[]
+  ): Promise<Jitsu> {
+    const hasPort = args.some((arg) => arg.startsWith("--listen="));
+    const port = hasPort ? [] : ["--listen=0"];
+    const jitsu = new Jitsu([...wrapper, ...COMMAND, ...port, ...args]);
     try {
       const [, address, port] = await jitsu.logged(
         /serving DNS on ([^ ]+)#(\d+)/,
@@ -153,10 +166,9 @@ export class Jitsu implements AsyncDisposable {
     }
   }
 
-  private constructor(args: string[]) {
-    const [program, ...words] = COMMAND;
+  private constructor([program, ...args]: string[]) {
     this.#child = new Deno.Command(program, {
-      args: [...words, ...args],
+      args,
       stdin: "null",
       stdout: "null",
       stderr: "piped",
