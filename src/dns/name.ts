@@ -154,6 +154,9 @@ export function isWithin(name: Name, ancestor: Name): boolean {
   }
 }
 
+/** Where a name is put together: only then is its length known. */
+const nameBeingRead = new Uint8Array(MAX_NAME);
+
 /** A name read from a message, and where in the message reading goes on. */
 export interface ReadName {
   name: Name;
@@ -165,7 +168,7 @@ export interface ReadName {
  * strictly backward and there is a bound on how many, so no message makes this loop. Throws {@linkcode WireError}.
  */
 export function readName(message: Uint8Array, offset: number): ReadName {
-  const name = new Uint8Array(MAX_NAME);
+  const name = nameBeingRead;
   let length = 0, at = offset, next = -1, lowest = offset, pointers = 0;
   for (;;) {
     if (at >= message.length) throw new WireError("a name runs past the end");
