@@ -4,11 +4,16 @@
  * @module
  */
 import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
+import { until } from "../../until.ts";
 import { parseDig } from "../harness.ts";
 import { opt, query, question } from "./messages.ts";
 import { READY, testRules } from "./setup.ts";
 
-testRules("names that are not ours are forwarded as their RFCs say", [READY], {
+testRules("names that are not ours are forwarded as their RFCs say", [
+  READY,
+  "dns=www.ours.elsewhere.example,ip=192.0.2.5,name=below,command=sleep inf",
+  "--forward=dead.example=127.0.0.1#9", // discard: nobody serves it
+], {
   "RFC 1034 section 4.3.1: AA is not set for a name that is not ours, RA is":
     async (subject) => {
       const { flags, answers } = parseDig(
@@ -116,6 +121,50 @@ testRules("names that are not ours are forwarded as their RFCs say", [READY], {
       assertEquals(seen.rcode, "REFUSED", `type ${type}`);
     }
   },
+  "RFC 8020 section 2: a name above ours exists, although upstream has none":
+    async (
+      subject,
+    ) => {
+      const { status, answers } = parseDig(
+        await subject.dig("ours.elsewhere.example"),
+      );
+      assertEquals([status, answers], ["NOERROR", []]);
+    },
+  "RFC 2308 section 5: what was said is kept, and its TTLs run down": async (
+    subject,
+  ) => {
+    const ttl = async () =>
+      parseDig(await subject.dig("ns.elsewhere.example")).answers[0].ttl;
+    const first = await ttl();
+    assert(first <= 300, `${first} s`);
+    await until("a TTL that is less", async () => await ttl() < first);
+  },
+  "RFC 9520 section 3.2: that nobody could be reached is kept for a while":
+    async (
+      subject,
+    ) => {
+      const first = parseDig(await subject.dig("www.dead.example"));
+      assertEquals(first.status, "SERVFAIL");
+      assertEquals(first.ede[0].code, 22, "no reachable authority");
+      const second = parseDig(await subject.dig("www.dead.example"));
+      assertEquals(second.status, "SERVFAIL");
+      assertEquals(
+        second.ede.map(({ code }) => code),
+        [22, 13],
+        "cached error",
+      );
+    },
+  "RFC 7871 section 7.1.2 and RFC 5001 section 2.4: options are for the next hop alone":
+    async (
+      subject,
+    ) => {
+      const text = await subject.dig(
+        "+subnet=192.0.2.0/24",
+        "+nsid",
+        "www.elsewhere.example",
+      );
+      assertNotMatch(text, /CLIENT-SUBNET|NSID/);
+    },
   "RFC 8914 section 3: what upstream refuses is an error for the client, quickly":
     async (subject) => {
       const { status, flags } = parseDig(

@@ -104,6 +104,7 @@ server:
   zonesdir: "${this.#directory}"
   pidfile: ""
   database: ""
+  rrl-ratelimit: 0
   xfrdir: "${this.#directory}"
   xfrdfile: "${this.#directory}/xfrd.state"
   zonelistfile: "${this.#directory}/zone.list"
