@@ -195,11 +195,12 @@ export class Server implements AsyncDisposable {
     using conn = await Deno.connect({ hostname, port });
     const reading = readMessages(conn);
     const sent = new Map<number, Uint8Array>();
+    let lies = false;
     try {
       for (const packet of packets) {
         this.#identify(packet);
         sent.set(this.#sent & 0xffff, packet);
-        const lies = random.below(200) === 0;
+        lies = random.below(200) === 0;
         const length = lies ? random.u32() & 0xffff : packet.length;
         await writeAll(conn, Uint8Array.of(length >> 8, length, ...packet));
         if (lies) break;
@@ -210,6 +211,8 @@ export class Server implements AsyncDisposable {
     }
     for (const response of await reading) {
       const query = sent.get(response[0] << 8 | response[1]);
+      // Where the length was a lie, what follows looks like a message of its own.
+      if (query === undefined && lies) continue;
       must(query !== undefined, `a response to nothing: ${hex(response)}`);
       checkResponse(query!, response, { transport: "tcp", isLoopback: true });
     }
