@@ -25,6 +25,7 @@ const TESTS: Need[] = [
 ];
 const BENCH: Need[] = [
   ["dnsperf", "/usr/bin/dnsperf"],
+  ["unbound", "/usr/sbin/unbound"],
 ];
 
 async function exists(pattern: string): Promise<boolean> {

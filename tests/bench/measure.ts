@@ -20,6 +20,20 @@ export function ms(value: number): string {
   return `${value.toFixed(value < 100 ? 2 : 0)} ms`;
 }
 
+/** A query for a name's A record. */
+export function addressQuery(name: string): Uint8Array {
+  return encodeMessage({
+    id: crypto.getRandomValues(new Uint16Array(1))[0],
+    flags: Flag.RD,
+    opcode: 0,
+    rcode: 0,
+    questions: [{ name: parseName(name), type: Type.A, class: 1 }],
+    answers: [],
+    authorities: [],
+    additionals: [],
+  });
+}
+
 /** Asks for a name's A record and resolves with the milliseconds until the answer. Rejects for any other response. */
 export async function timeQuery(
   server: { address: string; port: number },
@@ -31,16 +45,7 @@ export async function timeQuery(
     port: 0,
   });
   try {
-    const packet = encodeMessage({
-      id: 1,
-      flags: Flag.RD,
-      opcode: 0,
-      rcode: 0,
-      questions: [{ name: parseName(name), type: Type.A, class: 1 }],
-      answers: [],
-      authorities: [],
-      additionals: [],
-    });
+    const packet = addressQuery(name);
     const start = performance.now();
     await socket.send(packet, {
       transport: "udp",
