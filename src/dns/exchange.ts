@@ -11,7 +11,6 @@
 import { log } from "../log.ts";
 import { Flag, HEADER_SIZE, Rcode, Type } from "./constants.ts";
 import { type Attempt, Schedule } from "./exchange_schedule.ts";
-import { ExchangeSockets } from "./exchange_sockets.ts";
 import { exchangeOverTcp } from "./exchange_tcp.ts";
 import { decodeMessage, type Message } from "./message.ts";
 import type { Upstream } from "./upstream.ts";
@@ -24,155 +23,141 @@ import {
   upstreamQuery,
   type UpstreamQuestion,
 } from "./upstream_query.ts";
+import type { Ticket, UpstreamSockets } from "./upstream_sockets.ts";
 
 /** Nobody gave a reply that is of use. */
 export class ExchangeError extends Error {
   override name = "ExchangeError";
 }
 
-/**
- * One exchange: resolves with a response that answers the question, or failing that with one that says why not.
- * Rejects with {@linkcode ExchangeError} when there is neither, and with the signal's reason.
- *
- * @param deadline milliseconds until it fails
- */
-export async function exchange(
-  question: UpstreamQuestion,
-  upstreams: readonly Upstream[],
-  deadline: number,
-  signal: AbortSignal,
-): Promise<Message> {
-  using exchange = new Exchange(question, upstreams, deadline, signal);
-  return await exchange.reply;
-}
-
 /** A query on its way. */
 interface Sent {
   attempt: Attempt;
-  packet: Uint8Array<ArrayBuffer>;
   edns: boolean;
   at: number;
 }
 
-class Exchange {
+/** One exchange. Whoever begins it closes it. */
+export class Exchange {
   readonly #question: UpstreamQuestion;
-  readonly #signal: AbortSignal;
+  readonly #sockets: UpstreamSockets;
   readonly #schedule: Schedule;
-  readonly #sockets: ExchangeSockets;
-  /** By ID. */
-  readonly #sent = new Map<number, Sent>();
+  readonly #deadline: number;
+  readonly #tickets: Ticket[] = [];
   readonly #outcome = Promise.withResolvers<Message>();
-  readonly #over = new AbortController();
-  readonly #deadline: ReturnType<typeof setTimeout>;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Ends the TCP connections, where there are any. */
+  #connections: AbortController | undefined;
+  #closed = false;
   /** The first response that is no answer. */
   #failure: Message | undefined;
 
+  /** @param patience milliseconds until it fails */
   constructor(
     question: UpstreamQuestion,
     upstreams: readonly Upstream[],
-    deadline: number,
-    signal: AbortSignal,
+    sockets: UpstreamSockets,
+    patience: number,
   ) {
+    const now = performance.now();
     this.#question = question;
-    this.#signal = signal;
-    this.#schedule = new Schedule(
-      orderOf(upstreams, performance.now()),
-      deadline,
-    );
-    this.#sockets = new ExchangeSockets({
-      take: (packet, peer) => this.#take(packet, peer),
-      fail: this.#outcome.reject,
-    });
-    this.#deadline = setTimeout(() => this.#giveUp(), deadline);
-    signal.addEventListener("abort", this.#abort);
+    this.#sockets = sockets;
+    this.#schedule = new Schedule(orderOf(upstreams, now), patience);
+    this.#deadline = now + patience;
     this.#advance();
   }
 
+  /**
+   * Resolves with a response that answers the question, or failing that with one that says why not. Rejects with
+   * {@linkcode ExchangeError} when there is neither.
+   */
   get reply(): Promise<Message> {
     return this.#outcome.promise;
   }
 
-  [Symbol.dispose](): void {
-    this.#over.abort();
-    clearTimeout(this.#timer);
-    clearTimeout(this.#deadline);
-    this.#signal.removeEventListener("abort", this.#abort);
-    this.#sockets.close();
+  /** Makes it fail. */
+  fail(reason: Error): void {
+    this.#outcome.reject(reason);
   }
 
-  #abort = () => this.#outcome.reject(this.#signal.reason);
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#connections?.abort();
+    for (const ticket of this.#tickets) ticket.release();
+  }
 
   /** Asks whoever is due, and comes back when the next one is. */
   #advance(): void {
     clearTimeout(this.#timer);
     const now = performance.now();
     const due = this.#schedule.due(now);
-    if (this.#schedule.isHopeless(now)) return this.#giveUp();
-    for (const attempt of due) this.#send(attempt);
-    const next = this.#schedule.nextAt(now);
-    if (next !== undefined) {
-      this.#timer = setTimeout(() => this.#advance(), Math.ceil(next - now));
+    if (now >= this.#deadline || this.#schedule.isHopeless(now)) {
+      return this.#giveUp();
     }
+    for (const attempt of due) this.#send(attempt);
+    const next = Math.min(this.#schedule.nextAt(now), this.#deadline);
+    this.#timer = setTimeout(() => this.#advance(), Math.ceil(next - now));
   }
 
   #send(attempt: Attempt, edns?: boolean): void {
-    const { upstream } = attempt, now = performance.now();
-    edns ??= upstream.speaksEdns(now);
-    let packet, id;
-    do {
-      packet = upstreamQuery(this.#question, edns);
-      id = idOf(packet);
-    } while (this.#sent.has(id));
-    this.#sent.set(id, { attempt, packet, edns, at: now });
-    this.#schedule.sent(attempt, now);
+    const { upstream } = attempt, at = performance.now();
+    edns ??= upstream.speaksEdns(at);
+    this.#schedule.sent(attempt, at);
+    const sent = { attempt, edns, at };
     try {
-      this.#sockets.send(packet, upstream);
+      this.#tickets.push(this.#sockets.send(
+        upstream,
+        () => upstreamQuery(this.#question, edns),
+        (reply, query) => this.#take(reply, query, sent),
+      ));
     } catch (error) {
-      this.#outcome.reject(
-        new Error(`no socket to ask ${upstream.name} with: ${error}`),
-      );
+      this.fail(new Error(`no socket to ask ${upstream.name} by: ${error}`));
     }
   }
 
-  /** A packet that came over UDP. */
-  #take(packet: Uint8Array, { hostname, port }: Deno.NetAddr): void {
-    const sent = this.#sent.get(idOf(packet));
-    if (sent === undefined) return;
+  /** A packet that came over UDP from the server, with the query's ID. */
+  #take(reply: Uint8Array, query: Uint8Array, sent: Sent): void {
     const { attempt, attempt: { upstream } } = sent;
-    if (
-      hostname !== upstream.address || port !== upstream.port ||
-      attempt.overTcp || attempt.useless !== undefined
-    ) return;
-    const match = this.#match(packet, sent);
+    if (attempt.overTcp || attempt.useless !== undefined) return;
+    const match = this.#match(reply, query);
     if (match === Match.NONE) return;
     const now = performance.now();
     upstream.heard(now);
-    const isCut = (packet[2] & Flag.TC >> 8) !== 0;
+    const isCut = (reply[2] & Flag.TC >> 8) !== 0;
     if (isCut || match === Match.OTHER_CASE && upstream.keepsCase(now)) {
-      this.#askOverTcp(sent, isCut);
+      this.#askOverTcp(query, sent, isCut);
       return;
     }
-    const message = this.#decode(packet);
+    const message = this.#decode(reply);
     // What cannot be read may be a forgery, and the right one may follow.
     if (message === undefined) return;
     if (isAnswer(rcodeOf(message))) upstream.answered(now - sent.at, now);
     this.#judge(message, sent);
   }
 
-  async #askOverTcp(sent: Sent, isCut: boolean): Promise<void> {
-    const { attempt, attempt: { upstream }, packet, edns } = sent;
+  async #askOverTcp(
+    query: Uint8Array,
+    sent: Sent,
+    isCut: boolean,
+  ): Promise<void> {
+    const { attempt, attempt: { upstream }, edns } = sent;
     attempt.overTcp = true;
+    this.#connections ??= new AbortController();
     let reply: Uint8Array | undefined, failure = "the reply is of no use";
     try {
-      reply = await exchangeOverTcp(packet, upstream, this.#over.signal);
+      reply = await exchangeOverTcp(
+        query,
+        upstream,
+        this.#connections.signal,
+      );
     } catch (error) {
       failure = error instanceof Error ? error.message : String(error);
     }
-    if (this.#over.signal.aborted) return;
+    if (this.#closed) return;
     attempt.overTcp = false;
     const now = performance.now();
-    const match = reply === undefined ? Match.NONE : this.#match(reply, sent);
+    const match = reply === undefined ? Match.NONE : this.#match(reply, query);
     const message = match === Match.NONE ? undefined : this.#decode(reply!);
     if (message !== undefined && (message.flags & Flag.TC) === 0) {
       upstream.heard(now);
@@ -230,8 +215,8 @@ class Exchange {
     this.#outcome.reject(new ExchangeError(reasons.join("; ")));
   }
 
-  #match(packet: Uint8Array, sent: Sent): Match {
-    return matchReply(packet, sent.packet, this.#question.octets.length);
+  #match(reply: Uint8Array, query: Uint8Array): Match {
+    return matchReply(reply, query, this.#question.octets.length);
   }
 
   /** A reply, with the case that was made up for the question taken back. */
@@ -243,8 +228,4 @@ class Exchange {
       return undefined;
     }
   }
-}
-
-function idOf(packet: Uint8Array): number {
-  return packet[0] << 8 | packet[1];
 }

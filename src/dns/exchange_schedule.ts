@@ -87,11 +87,12 @@ export class Schedule {
     return [next];
   }
 
-  /** When somebody is due again, if nobody says anything before. */
-  nextAt(now: number): number | undefined {
-    const times = this.#open.map(({ waitUntil }) => waitUntil)
-      .filter((time) => time > now && time < Infinity);
-    return times.length > 0 ? Math.min(...times) : undefined;
+  /** When somebody is due again, if nobody says anything before; `Infinity` when nobody will be. */
+  nextAt(now: number): number {
+    return Math.min(
+      ...this.#open.map(({ waitUntil }) => waitUntil)
+        .filter((time) => time > now),
+    );
   }
 
   /** A server was asked. */

@@ -8,7 +8,7 @@
  */
 import { Cache, type Entry } from "./cache.ts";
 import { ExtendedError, Flag, HEADER_SIZE, Rcode } from "./constants.ts";
-import { exchange, ExchangeError } from "./exchange.ts";
+import { Exchange, ExchangeError } from "./exchange.ts";
 import type { QueryReader } from "./query.ts";
 import {
   failureOf,
@@ -28,8 +28,9 @@ import {
   type UpstreamQuestion,
   upstreamQuestion,
 } from "./upstream_query.ts";
+import { UpstreamSockets } from "./upstream_sockets.ts";
 
-/** How many questions may be with upstream servers at a time: each has a socket. */
+/** How many questions may be with upstream servers at a time. */
 const MAX_PENDING = 1000;
 /** Milliseconds until a question fails: clients give up after 5 s, and are told before. */
 const DEADLINE = 4000;
@@ -58,8 +59,11 @@ export class UpstreamForwarder implements Forwarder {
   readonly #maxStale: number;
   readonly #now: () => number;
   readonly #flights = new SingleFlight<Resolution>();
-  readonly #closing = new AbortController();
-  #pending = 0;
+  readonly #sockets = new UpstreamSockets();
+  /** Those under way. */
+  readonly #exchanges = new Set<Exchange>();
+  /** Why there are no more of them. */
+  #closed: Error | undefined;
   #checkedAt = -Infinity;
   #servers: unknown;
 
@@ -111,7 +115,9 @@ export class UpstreamForwarder implements Forwarder {
 
   /** Fails all questions that are under way, and all to come. */
   close(reason: Error): void {
-    this.#closing.abort(reason);
+    this.#closed = reason;
+    for (const exchange of this.#exchanges) exchange.fail(reason);
+    this.#sockets.close();
   }
 
   /** Asks upstream, and keeps what it says. */
@@ -123,27 +129,23 @@ export class UpstreamForwarder implements Forwarder {
   ): Promise<Resolution> {
     const route = this.#routes.find(packet, query.questionEnd)!;
     const servers = await route.servers();
-    this.#closing.signal.throwIfAborted();
+    if (this.#closed !== undefined) throw this.#closed;
     if (servers.length === 0) {
       throw new Error("there is no upstream server to ask");
     }
     // No more than there are left for others: one domain whose servers are dead never takes the last.
-    if (route.pending >= MAX_PENDING - this.#pending) {
+    if (route.pending >= MAX_PENDING - this.#exchanges.size) {
       throw new Error(
         `${route.pending} questions are with the upstream servers already`,
       );
     }
     const began = performance.now();
     let resolution: Resolution;
+    const exchange = new Exchange(question, servers, this.#sockets, DEADLINE);
+    this.#exchanges.add(exchange);
     route.pending++;
-    this.#pending++;
     try {
-      const reply = await exchange(
-        question,
-        servers,
-        DEADLINE,
-        this.#closing.signal,
-      );
+      const reply = await exchange.reply;
       route.answered();
       resolution = isAnswer(rcodeOf(reply))
         ? resolutionOf(reply, question)
@@ -156,7 +158,8 @@ export class UpstreamForwarder implements Forwarder {
       resolution = failureOf(Rcode.SERVFAIL, ede, entry?.resolution);
     } finally {
       route.pending--;
-      this.#pending--;
+      this.#exchanges.delete(exchange);
+      exchange.close();
     }
     this.#keep(packet, query, resolution, entry);
     return resolution;

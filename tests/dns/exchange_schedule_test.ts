@@ -27,10 +27,9 @@ function schedule(roundTrips: number[], deadline = 4500, probe?: number) {
 function silence(...args: Parameters<typeof schedule>): [number, number[]][] {
   const { turns, ask } = schedule(...args);
   const asked: [number, number[]][] = [];
-  for (let now: number | undefined = 1000; now !== undefined;) {
+  for (let now = 1000; now < Infinity; now = turns.nextAt(now)) {
     const due = ask(now);
     if (due.length > 0) asked.push([now - 1000, due]);
-    now = turns.nextAt(now);
   }
   return asked;
 }

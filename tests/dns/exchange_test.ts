@@ -5,7 +5,7 @@ import {
   assertRejects,
 } from "@std/assert";
 import { Flag, HEADER_SIZE, Rcode, Type } from "../../src/dns/constants.ts";
-import { exchange, ExchangeError } from "../../src/dns/exchange.ts";
+import { Exchange, ExchangeError } from "../../src/dns/exchange.ts";
 import {
   encodeMessage,
   type Message,
@@ -14,6 +14,7 @@ import {
 import { LOWER, nameKey, parseName } from "../../src/dns/name.ts";
 import type { Upstream } from "../../src/dns/upstream.ts";
 import { upstreamQuestion } from "../../src/dns/upstream_query.ts";
+import { UpstreamSockets } from "../../src/dns/upstream_sockets.ts";
 import { clientQuery, optRecord } from "./queries.ts";
 import {
   answer,
@@ -24,12 +25,20 @@ import {
 } from "./upstream.ts";
 
 /** What comes of asking these servers. */
-function ask(
+async function ask(
   servers: Upstream[],
-  { deadline = 4500, signal = new AbortController().signal } = {},
+  { patience = 4500, started = (_: Exchange) => {} } = {},
 ): Promise<Message> {
   const { packet, query } = clientQuery("www.Example.NET");
-  return exchange(upstreamQuestion(packet, query), servers, deadline, signal);
+  const question = upstreamQuestion(packet, query);
+  const sockets = new UpstreamSockets();
+  const exchange = new Exchange(question, servers, sockets, patience);
+  try {
+    started(exchange);
+    return await exchange.reply;
+  } finally {
+    exchange.close();
+  }
 }
 
 const addresses = ({ answers }: Message) =>
@@ -161,8 +170,8 @@ Deno.test("a dead server is not waited for when another has said that it cannot 
   server.server.answered(1, performance.now());
   const dead = deadServer();
   dead.failed(performance.now());
-  // The deadline is longer than any test may take.
-  const reply = await ask([server.server, dead], { deadline: 600_000 });
+  // It would wait for longer than any test may take.
+  const reply = await ask([server.server, dead], { patience: 600_000 });
   assertEquals(reply.rcode, Rcode.SERVFAIL);
 });
 
@@ -181,7 +190,7 @@ Deno.test("NXDOMAIN is an answer and no failure", async () => {
 Deno.test("when nobody replies the exchange fails at its deadline and names who was asked", async () => {
   const dead = deadServer();
   await assertRejects(
-    () => ask([dead], { deadline: 300 }),
+    () => ask([dead], { patience: 300 }),
     ExchangeError,
     `${dead.name} does not reply`,
   );
@@ -190,14 +199,15 @@ Deno.test("when nobody replies the exchange fails at its deadline and names who 
 Deno.test("an exchange that is called off fails with the reason", async () => {
   const asked = Promise.withResolvers<void>();
   await using silent = startUpstream(() => asked.resolve());
-  const controller = new AbortController();
   const waiting = assertRejects(
-    () => ask([silent.server], { signal: controller.signal }),
+    () =>
+      ask([silent.server], {
+        started: (exchange) =>
+          asked.promise.then(() => exchange.fail(new Error("shutting down"))),
+      }),
     Error,
     "shutting down",
   );
-  await asked.promise;
-  controller.abort(new Error("shutting down"));
   await waiting;
 });
 
@@ -304,7 +314,7 @@ Deno.test("the deadline ends a TCP connection too", async () => {
     { tcp: true },
   );
   await assertRejects(
-    () => ask([server.server], { deadline: 1500 }),
+    () => ask([server.server], { patience: 1500 }),
     ExchangeError,
     "does not reply",
   );
