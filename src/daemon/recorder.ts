@@ -10,10 +10,10 @@ import type { SummonedUnikernel } from "../summon/summons.ts";
 import { type Statistics, type Store, StoreError } from "../store/store.ts";
 
 /**
- * Milliseconds between two looks at what was counted: what is stored lags by a second at the most, which is this and
- * the time that a timer and a commit take.
+ * Milliseconds between two looks at what was counted. What is stored lags behind by a second at the most: by this and by
+ * what timers and commits take on a busy machine.
  */
-const INTERVAL = 800;
+const INTERVAL = 500;
 
 /** What only the recorder knows of a unikernel. */
 interface Record {
