@@ -4,9 +4,11 @@
  * @module
  */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { SqliteStore } from "../../src/store/sqlite.ts";
 import type { HistoryEvent } from "../../src/store/store.ts";
 import { readStat } from "../../src/backends/process/procfs.ts";
 import { contentOf, lives } from "../backends/process/support.ts";
+import { canMount, SmallDisk } from "../store/disk.ts";
 import { TestFile } from "../store/support.ts";
 import { canDig, Jitsu } from "./harness.ts";
 
@@ -311,3 +313,63 @@ test("an empty database without a CONFIG is served, with a warning", async (file
   await jitsu.logged(/there are no unikernels/);
   assertEquals((await jitsu.dig("www.example")).status, "REFUSED");
 });
+
+Deno.test({
+  name:
+    "DNS goes on while the disk is full, which is said once, as is that it has room again",
+  ignore: !canDig || !canMount,
+  async fn() {
+    await using disk = await SmallDisk.mount();
+    const path = `${disk.path}/jitsu.db`;
+    const options = [
+      ...["--backend=process", "--forwarder=0.0.0.0", "--delay=0"],
+      `--persistdb=${path}`,
+    ];
+    {
+      await using jitsu = await Jitsu.start(...options, config("www", "ttl=1"));
+      disk.fill();
+      for (let i = 0; i < 3; i++) {
+        const news = jitsu.log.length;
+        await assertAnswers(jitsu, "www");
+        await jitsu.logged(/www: off after/, news);
+      }
+      disk.clear();
+      await jitsu.logged(/can be written again/);
+      const told = jitsu.log.filter((line) => line.includes(path));
+      assertEquals(told.map((line) => line.replace(/^\S+ +/, "")), [
+        `WARN  jitsu: database ${path}: the disk is full: make room; DNS goes on, and what is to be stored is kept in memory until it can be`,
+        `INFO  jitsu: database ${path}: it can be written again`,
+      ]);
+      assertEquals((await jitsu.stop()).code, 0);
+    }
+    const store = await SqliteStore.open(path);
+    const history = (await store.history(100)).map(short);
+    const [{ statistics }] = await store.unikernels();
+    await store.close();
+    assertEquals(statistics!.starts, 3);
+    assertEquals(history.length, 1 + 3 * 4, "nothing of it is missing");
+  },
+});
+
+for (
+  const [what, spoil, words] of [
+    ["damaged", (file: TestFile) => {
+      Deno.writeTextFileSync(file.path, "precious\n".repeat(1000));
+    }, "it is damaged (file is not a database): move it away"],
+    ["of a newer version", (file: TestFile) => {
+      file.sql((db) => db.exec("PRAGMA user_version = 99"));
+    }, "a newer Jitsu made it"],
+  ] as const
+) {
+  test(`a file that is ${what} is told before anything is started, and stays as it is`, async (file) => {
+    await (await file.open()).close();
+    spoil(file);
+    const before = Deno.readFileSync(file.path);
+    await assertRejects(
+      () => start(file, config("www")),
+      Error,
+      `jitsu: database ${file.path}: ${words}`,
+    );
+    assertEquals(Deno.readFileSync(file.path), before);
+  });
+}
