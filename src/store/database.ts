@@ -3,18 +3,18 @@
  *
  * @module
  */
-import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { damaged, explain } from "./explain.ts";
-import { APPLICATION_ID, migrate, MIGRATIONS } from "./schema.ts";
-import type {
-  Change,
-  Configuration,
-  HistoryEvent,
-  Origin,
-  Statistics,
-  StoredUnikernel,
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { explain } from "./explain.ts";
+import { openFile } from "./file.ts";
+import {
+  type Change,
+  type Configuration,
+  type HistoryEvent,
+  type Origin,
+  type Statistics,
+  type StoredUnikernel,
+  StoreError,
 } from "./store.ts";
-import { StoreError } from "./store.ts";
 
 /** One thing to write. */
 export type Write =
@@ -31,9 +31,10 @@ export type Write =
 
 type Row = Record<string, string | number | null>;
 
-/** A value as SQLite takes it. Times that were computed may have fractions, which its INTEGER refuses. */
+/** What may be missing, as SQLite takes it. */
 const orNull = <T extends string | number>(value: T | undefined) =>
   value ?? null;
+/** Times that were computed may have fractions, which INTEGER columns refuse. */
 const time = (ms: number | undefined) =>
   ms === undefined ? null : Math.round(ms);
 
@@ -50,16 +51,10 @@ export class Database {
   constructor(path: string, kept: number) {
     this.#path = path;
     this.#kept = kept;
-    let db: DatabaseSync | undefined;
     try {
-      createPrivately(path);
-      db = new DatabaseSync(path);
-      prepare(db);
-      makePrivate(path);
-      this.#file = identity(path);
-      this.#db = db;
+      this.#db = openFile(path);
+      this.#file = identity(path)!;
     } catch (error) {
-      if (db?.isOpen) db.close();
       throw explain(path, error);
     }
   }
@@ -277,61 +272,12 @@ function statisticsOf(row: Row, names: Row[]): Statistics | undefined {
   };
 }
 
-/** A CONFIG may hold secrets. SQLite gives its other files the mode of this one. */
-function createPrivately(path: string): void {
+/** Which file a path leads to; undefined where it leads to none. */
+function identity(path: string): string | undefined {
   try {
-    Deno.openSync(path, { write: true, createNew: true, mode: 0o600 }).close();
+    const { dev, ino } = Deno.statSync(path);
+    return `${dev}:${ino}`;
   } catch (error) {
-    // One that exists is not opened here: to close it would drop the locks that this process has on it (fcntl(2)).
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-}
-
-function makePrivate(path: string): void {
-  for (const file of [path, `${path}-wal`]) {
-    const { mode } = Deno.statSync(file);
-    if ((mode! & 0o077) !== 0) Deno.chmodSync(file, 0o600);
-  }
-}
-
-function identity(path: string): string {
-  const { dev, ino } = Deno.statSync(path);
-  return `${dev}:${ino}`;
-}
-
-/** Locks the database, checks it through and brings it to this version. */
-function prepare(db: DatabaseSync): void {
-  const pragma = (text: string) => db.prepare(`PRAGMA ${text}`).get() as Row;
-  // One process at a time, locked by the kernel until the process ends however it does. In this mode the index of the
-  // WAL is in memory instead of a -shm file, so that a full disk does not keep the database from being read.
-  pragma("locking_mode = EXCLUSIVE");
-  const { application_id } = pragma("application_id");
-  const version = Number(pragma("user_version").user_version);
-  const [{ tables }] = db.prepare(
-    "SELECT count(*) AS tables FROM sqlite_schema",
-  )
-    .all() as Row[];
-  const isNew = application_id === 0 && version === 0 && tables === 0;
-  if (!isNew && application_id !== APPLICATION_ID) {
-    throw new StoreError(
-      "it is a database, but not one of Jitsu: name another file",
-    );
-  }
-  if (version > MIGRATIONS.length) {
-    throw new StoreError(
-      `a newer Jitsu made it (version ${version} of its tables, this one knows ${MIGRATIONS.length}): run that one, or name another file`,
-    );
-  }
-  const { quick_check } = pragma("quick_check(1)");
-  if (quick_check !== "ok") throw new StoreError(damaged(String(quick_check)));
-  const { journal_mode } = pragma("journal_mode = WAL");
-  if (journal_mode !== "wal") {
-    throw new StoreError(
-      `it cannot have a write-ahead log (journal_mode is ${journal_mode})`,
-    );
-  }
-  db.exec("PRAGMA foreign_keys = ON");
-  db.exec("BEGIN IMMEDIATE"); // which fails where nothing can be written
-  migrate(db, version);
-  db.exec("COMMIT");
 }

@@ -14,13 +14,17 @@ const BUSY = 5,
   CANTOPEN = 14,
   NOTADB = 26;
 
-/** The codes that belong to messages, where there is no code: Deno's DatabaseSync.exec gives none. */
+/**
+ * The codes that belong to messages. Deno's DatabaseSync has no code for what its constructor (which adds ": PATH") and
+ * exec() throw.
+ */
 const CODES: Record<string, number> = {
   "database is locked": BUSY,
   "attempt to write a readonly database": READONLY,
   "disk I/O error": IOERR,
   "database disk image is malformed": CORRUPT,
   "database or disk is full": FULL,
+  "unable to open database file": CANTOPEN,
 };
 
 /** What is said of a file whose contents are no good. */
@@ -33,23 +37,20 @@ export function damaged(how: string): string {
  * error is a mistake of ours, and stays as it is.
  */
 export function explain(path: string, error: unknown): unknown {
-  const what = reason(path, error);
+  const what = reason(error);
   return what === undefined
     ? error
     : new StoreError(`database ${path}: ${what}`, { cause: error });
 }
 
-function reason(path: string, error: unknown): string | undefined {
+function reason(error: unknown): string | undefined {
   if (error instanceof StoreError) return error.message;
   if (!(error instanceof Error)) return undefined;
   const { message } = error;
-  const { errcode = CODES[message] } = error as Error & { errcode?: number };
-  if (errcode === undefined) {
-    // Deno has no code either for a file that it could not open, so the system is asked for the reason.
-    return message.startsWith("unable to open database file")
-      ? systemReason(path)
-      : systemMessage(error);
-  }
+  const { errcode = CODES[message.split(":")[0]] } = error as Error & {
+    errcode?: number;
+  };
+  if (errcode === undefined) return systemMessage(error);
   switch (errcode & 0xff) { // the rest says more precisely which
     case BUSY:
       return "another process has it open: stop that one, or give each Jitsu a database of its own";
@@ -60,21 +61,11 @@ function reason(path: string, error: unknown): string | undefined {
     case IOERR:
       return `${message}: see what is wrong with its disk`;
     case CANTOPEN:
-      return systemReason(path);
+      return "it cannot be opened: give Jitsu write access to its directory";
     case CORRUPT:
     case NOTADB:
       return damaged(message);
   }
-}
-
-/** Why a file cannot be opened. This process must not have it open already: closing it drops its locks (fcntl(2)). */
-function systemReason(path: string): string {
-  try {
-    Deno.openSync(path, { read: true, write: true }).close();
-  } catch (error) {
-    return systemMessage(error as Error) ?? (error as Error).message;
-  }
-  return "it cannot be opened: give Jitsu write access to its directory";
 }
 
 /** What the system says, where it was the system that said something. */
