@@ -105,7 +105,8 @@ export class Server implements AsyncDisposable {
         "--forwarder=127.0.0.1",
       ],
       `--port=${upstream.port}`,
-      ...["--rate-limit=0", "--start-limit=1000000"],
+      // A cache that is full soon: what grows after that is a leak.
+      ...["--rate-limit=0", "--start-limit=1000000", "--cache-size=1000"],
       "dns=www.jitsu.test,dns=jitsu.test,ip=192.0.2.1,ip=2001:db8::1,name=www,command=sleep inf",
       "dns=broken.jitsu.test,ip=192.0.2.3,name=broken,command=false,wait_for_tcp=9,wait_required=1",
     );
