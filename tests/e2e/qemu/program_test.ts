@@ -4,6 +4,7 @@
  * @module
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { TestFile } from "../../store/support.ts";
 import { until } from "../../until.ts";
 import { type DigResult, Jitsu } from "../harness.ts";
 import { BOOT_PATIENCE_MS, booted, bootId, isDown } from "./guest.ts";
@@ -122,6 +123,44 @@ test(
     const boot = await booted(guest);
     await using jitsu = await start(unikernel(guest));
     assertEquals(await summon(jitsu, guest), boot);
+  },
+);
+
+test(
+  "a guest that runs on after kill -9 of Jitsu is adopted without a CONFIG, and its idle clock goes on",
+  1,
+  async (rig) => {
+    const [guest] = rig.guests;
+    using file = new TestFile();
+    const persistdb = `--persistdb=${file.path}`;
+    const TTL = 20, KILLED_AFTER = 15_000;
+    let boot: string, lastRequest: number;
+    {
+      await using jitsu = await start(
+        persistdb,
+        unikernel(guest, `ttl=${TTL}`),
+      );
+      boot = await summon(jitsu, guest);
+      await summon(jitsu, guest); // it is ready: this is the last request that counts
+      lastRequest = Date.now();
+      await new Promise((resolve) => setTimeout(resolve, KILLED_AFTER));
+      jitsu.kill("SIGKILL");
+      await jitsu.exited();
+    }
+    assertEquals(await bootId(guest), boot);
+
+    const began = Date.now();
+    await using jitsu = await start(persistdb);
+    await jitsu.logged(/guest0: found running/);
+    await until(
+      "the guest to be stopped",
+      async () => await rig.virsh("domstate", guest.name) === "shut off",
+      BOOT_PATIENCE_MS,
+    );
+    const idle = Date.now() - lastRequest, here = Date.now() - began;
+    assert(idle >= 2000 * TTL - 500, `stopped after ${idle} ms`);
+    assert(here < 2000 * TTL, `its idle clock began anew: ${here} ms`);
+    assert(await summon(jitsu, guest) !== boot);
   },
 );
 
