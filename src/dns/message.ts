@@ -186,8 +186,18 @@ export function encodeMessage(
   limit = MAX_MESSAGE,
 ): Uint8Array {
   const whole = new MessageWriter();
-  const counts = writeSections(whole, message, Infinity);
-  if (whole.length <= limit) return whole.finish(message, counts, 0);
+  for (const question of message.questions) whole.question(question);
+  for (const record of message.answers) whole.record(record);
+  for (const record of message.authorities) whole.record(record);
+  for (const record of message.additionals) whole.record(record);
+  if (whole.length <= limit) {
+    return whole.finish(message, [
+      message.questions.length,
+      message.answers.length,
+      message.authorities.length,
+      message.additionals.length,
+    ], 0);
+  }
 
   const opt = message.additionals.filter((record) => record.type === Type.OPT);
   const optSize = opt.reduce(
@@ -263,9 +273,12 @@ function* rrsets(
 /** A pointer has 14 bits for its target (RFC 1035 section 4.1.4). */
 const MAX_POINTER_TARGET = 0x3fff;
 
-/** Builds a message in a buffer that grows. */
+/** Where messages are put together, one at a time; a larger one moves to a buffer of its own. */
+const scratch = new Uint8Array(4096);
+
+/** Builds a message in a buffer that grows. One writer is done with before the next one is made. */
 class MessageWriter {
-  #octets = new Uint8Array(512);
+  #octets = scratch;
   #length = HEADER_SIZE;
   /** Where each name, by {@linkcode nameKey}, was written first. */
   #names = new Map<string, number>();

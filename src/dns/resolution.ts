@@ -124,7 +124,8 @@ function readSections(
   const section = (index: number): Answer => {
     const begin = at, count = view.getUint16(4 + 2 * index);
     for (let i = 0; i < count; i++) {
-      at = readName(octets, at).next + 4;
+      while (octets[at] > 0 && octets[at] < 0xc0) at += 1 + octets[at];
+      at += (octets[at] === 0 ? 1 : 2) + 4; // the root or a pointer, type and class
       offsets.push(at);
       at += 6 + view.getUint16(at + 4);
     }
