@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { MachineReadiness } from "../backends/backend.ts";
+import type { MachineReadiness, StartAction } from "../backends/backend.ts";
 import type { Readiness, Unikernel } from "./unikernel.ts";
 import { messageOf } from "./text.ts";
 
@@ -116,6 +116,19 @@ async function insist(
       await delay(TROUBLE_INTERVAL, signal);
     }
   }
+}
+
+/**
+ * What is to be waited for after such a start. A guest that comes back from a save file has an area in xenstore that is
+ * new and empty, and does not know that it should set its keys again.
+ */
+export function readinessAfter(
+  action: StartAction,
+  readiness: Readiness,
+): Readiness {
+  return action === "resumed"
+    ? { ...readiness, waitForKey: undefined }
+    : readiness;
 }
 
 /** What is waited for, as the log says it, e.g. `"TCP port 80"`; nothing where the machine is ready at once. */

@@ -9,11 +9,15 @@ import { Backoff } from "./backoff.ts";
 import type { Past, SummonContext } from "./context.ts";
 import { Expiry, type NameUsage, usageOf } from "./expiry.ts";
 import { handled, Operations, refused } from "./operations.ts";
-import { describeReadiness, ReadinessWait } from "./readiness.ts";
+import {
+  describeReadiness,
+  readinessAfter,
+  ReadinessWait,
+} from "./readiness.ts";
 import { type Cause, type Origin, type SummonState, told } from "./states.ts";
 import { MachineStop, STOPPING } from "./stop.ts";
 import { messageOf, seconds, type UnikernelLog, unikernelLog } from "./text.ts";
-import type { StopMode, Unikernel } from "./unikernel.ts";
+import type { Readiness, StopMode, Unikernel } from "./unikernel.ts";
 import { MachineWatch } from "./watch.ts";
 
 /** The summons in flight: everybody who asks meanwhile waits for the same promise. */
@@ -271,14 +275,19 @@ export class SummonedUnikernel {
 
   /** Somebody else started the machine. */
   #awaitOther(reason: string): void {
-    this.#log("info", `running (${reason})${this.#waitingFor()}`, { reason });
+    const { readiness } = this.unikernel;
+    const waiting = this.#waitingFor(readiness);
+    this.#log("info", `running (${reason})${waiting}`, { reason });
     this.#enter("starting", told(reason));
-    this.#operations.run((signal) => this.#becomeReady(told(reason), signal));
+    this.#operations.run((signal) =>
+      this.#becomeReady(told(reason), readiness, signal)
+    );
   }
 
   async #bringUp(cause: Cause, signal: AbortSignal): Promise<void> {
     const { starts, now } = this.#context;
     const since = this.#since;
+    let { readiness } = this.unikernel;
     try {
       if (starts.full) {
         this.#log("info", `waiting, ${starts.max} are being started`);
@@ -288,9 +297,9 @@ export class SummonedUnikernel {
         const began = now();
         const action = await this.#machine.start();
         const ms = now() - began;
-        this.#log("info", `${action} in ${seconds(ms)}${this.#waitingFor()}`, {
-          ms,
-        });
+        readiness = readinessAfter(action, readiness);
+        const waiting = this.#waitingFor(readiness);
+        this.#log("info", `${action} in ${seconds(ms)}${waiting}`, { ms });
       }, signal);
       if (signal.aborted) return;
     } catch (error) {
@@ -303,12 +312,16 @@ export class SummonedUnikernel {
     } finally {
       this.#watch.release();
     }
-    await this.#becomeReady(cause, signal);
+    await this.#becomeReady(cause, readiness, signal);
     if (this.ready) this.lastTimeToReady = this.#since - since;
   }
 
-  async #becomeReady(cause: Cause, signal: AbortSignal): Promise<void> {
-    this.#readiness = new ReadinessWait(this.unikernel, {
+  async #becomeReady(
+    cause: Cause,
+    readiness: Readiness,
+    signal: AbortSignal,
+  ): Promise<void> {
+    this.#readiness = new ReadinessWait({ ...this.unikernel, readiness }, {
       machine: this.#machine.readiness,
       domainId: () => this.#machine.domainId(),
       waitForXenstoreKey: this.#context.waitForXenstoreKey,
@@ -393,11 +406,8 @@ export class SummonedUnikernel {
     else waiting?.reject(new Error(error));
   }
 
-  #waitingFor(): string {
-    const what = describeReadiness(
-      this.unikernel.readiness,
-      this.#machine.readiness,
-    );
+  #waitingFor(readiness: Readiness): string {
+    const what = describeReadiness(readiness, this.#machine.readiness);
     return what === undefined ? "" : `, waiting for ${what}`;
   }
 }

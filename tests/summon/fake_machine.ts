@@ -30,8 +30,10 @@ export class FakeMachine implements Machine {
 
   /** The state it is really in. */
   current: MachineState = "off";
-  /** Changes with each boot. */
+  /** Changes with each boot and each resume. */
   domid = 0;
+  /** The domid with which it was resumed last. */
+  resumed?: number;
   /** Every call that was made to change its state. */
   readonly calls: Call[] = [];
   /** How long each call takes. */
@@ -73,6 +75,7 @@ export class FakeMachine implements Machine {
   start(): Promise<StartAction> {
     return this.#change("start", () => {
       const action = STARTED[this.current];
+      if (action === "resumed") this.resumed = ++this.domid;
       if (action !== "found running") this.#ours("running", action);
       return action;
     });

@@ -600,6 +600,18 @@ Deno.test("a readiness that is late is answered all the same, with a warning", a
   assertEquals(www.failures, 0);
 });
 
+Deno.test("a machine that was resumed is not waited for in xenstore, where it has a new area and does not know", async () => {
+  using stage = new Stage();
+  const readiness = { ...KEY, responseDelay: 0.5, waitTimeout: 600 };
+  const { machine, www } = await stage.www({ readiness }, "suspended");
+  const outcome = new Outcome(www.summon("A www"));
+  await stage.elapse(499);
+  assertEquals(outcome.state, "pending");
+  await stage.elapse(2);
+  assertEquals(outcome.state, "resolved");
+  assertEquals(machine.calls, ["start"]);
+});
+
 Deno.test("a required readiness that is late refuses each summons in its time and is waited for on", async () => {
   using stage = new Stage();
   const { machine, www } = await stage.www({
