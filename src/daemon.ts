@@ -129,6 +129,10 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const summoner = new Summoner({
     now,
     maxStarts: options.limits.maxStarts,
+    waitForXenstoreKey: async (...wait) => {
+      const { waitForXenstoreKey } = await import("./xen/wait_for_key.ts");
+      await waitForXenstoreKey(...wait);
+    },
     onTransition: (summoned, transition) =>
       recorder.noteTransition(summoned, transition),
   });

@@ -6,8 +6,14 @@
  */
 import type { BackendDescription } from "./backend.ts";
 import { LIBVIRT } from "./libvirt/description.ts";
+import { LIBXL } from "./libxl/description.ts";
 import { PROCESS } from "./process/description.ts";
 import { XAPI } from "./xapi/description.ts";
 
 /** In the order of `--help`. */
-export const BACKENDS: readonly BackendDescription[] = [LIBVIRT, XAPI, PROCESS];
+export const BACKENDS: readonly BackendDescription[] = [
+  LIBVIRT,
+  LIBXL,
+  XAPI,
+  PROCESS,
+];

@@ -12,7 +12,6 @@ import type { setupLog } from "../log.ts";
 import type { Unikernel } from "../summon/unikernel.ts";
 import { readArguments } from "./args.ts";
 import { isCutOff, type Pair, parseConfig } from "./config.ts";
-import { LATER, NOT_YET } from "./later.ts";
 import {
   type HELP_FORMATS,
   NO_FORWARDER,
@@ -82,9 +81,7 @@ function backendOf(
   problems: string[],
 ): BackendDescription | undefined {
   const backend = BACKENDS.find((each) => each.name === name);
-  if (LATER.backends.includes(name)) {
-    problems.push(`option --backend ${name} is ${NOT_YET}`);
-  } else if (backend === undefined) {
+  if (backend === undefined) {
     const names = BACKENDS.map((each) => each.name);
     problems.push(
       `option --backend ${quoted(name)} is not one of ${names.join(", ")}${

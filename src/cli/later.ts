@@ -3,12 +3,10 @@
  *
  * @module
  */
-export const LATER: Record<"options" | "backends" | "keys", readonly string[]> =
-  {
-    options: ["synjitsu"],
-    backends: ["libxl"],
-    keys: ["use_synjitsu", "wait_for_key"],
-  };
+export const LATER: Record<"options" | "keys", readonly string[]> = {
+  options: ["synjitsu"],
+  keys: ["use_synjitsu"],
+};
 
 /** What is said of them. */
 export const NOT_YET = "not supported by this version of Jitsu yet";

@@ -96,7 +96,6 @@ export function readUnikernel(
   const waitTimeout = one("wait_timeout", readSeconds) ?? DEFAULT_WAIT_TIMEOUT;
 
   if (useSynjitsu) checkLater("use_synjitsu", problems);
-  if (waitForKey !== undefined) checkLater("wait_for_key", problems);
   const backendWaits = (defaults.backend?.keys ?? []).some(({ name, waits }) =>
     waits && one(name, readBoolean)
   );
@@ -105,7 +104,9 @@ export function readUnikernel(
   ) {
     for (const key of ["wait_required", "wait_timeout"]) {
       if (!given.has(key)) continue;
-      problems.push(`${key} means nothing without wait_for_tcp`);
+      problems.push(
+        `${key} means nothing without wait_for_tcp or wait_for_key`,
+      );
     }
   }
   return {

@@ -67,6 +67,7 @@ export class Registry {
       if (old && textOf(old.summoned.unikernel) === textOf(unikernel)) {
         return "unchanged";
       }
+      await checkXenstore(unikernel);
       const machine = await this.#machineFor(unikernel, old);
       if (old && machine.id === old.machine.id) {
         this.#checkUuid(unikernel);
@@ -180,6 +181,19 @@ export class Registry {
       resolve();
       if (this.#busy.get(name) === promise) this.#busy.delete(name);
     }
+  }
+}
+
+/** Whoever waits for a key in xenstore needs one. */
+async function checkXenstore({ readiness }: Unikernel): Promise<void> {
+  if (readiness.waitForKey === undefined) return;
+  const { Xenstore } = await import("../xen/xenstore.ts");
+  try {
+    await using _xenstore = await Xenstore.open();
+  } catch (error) {
+    throw new RegistryError(
+      `wait_for_key=${readiness.waitForKey}: ${(error as Error).message}`,
+    );
   }
 }
 

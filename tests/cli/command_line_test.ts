@@ -252,16 +252,11 @@ Deno.test("help and version are given whatever else is wrong", () => {
   assertEquals(readCommandLine(["--version", "x"]), { kind: "version" });
 });
 
-Deno.test("an unknown backend is told, one that is still to come says so, and neither blames the keys", () => {
+Deno.test("an unknown backend is told, and does not blame the keys", () => {
   const config = "dns=a,ip=10.0.0.1,name=a,kernel=x";
   assertEquals(problemsOf("-x", "libvrit", config), [
-    'option --backend "libvrit" is not one of libvirt, xapi, process; did you mean libvirt?',
+    'option --backend "libvrit" is not one of libvirt, libxl, xapi, process; did you mean libvirt?',
   ]);
-  for (const name of ["libxl"]) {
-    assertEquals(problemsOf("-x", name, config), [
-      `option --backend ${name} is not supported by this version of Jitsu yet`,
-    ]);
-  }
 });
 
 Deno.test("an option of a backend goes to that backend, and is told where it is not that one", () => {
@@ -293,13 +288,18 @@ Deno.test("what the backend cannot connect to is told with what it can, and with
 
 Deno.test("a key that a backend has no use for is told with the reason", () => {
   const config = "dns=a,ip=10.0.0.1,name=a,wait_for_key=data/ip";
-  const problems = problemsOf("-x", "xapi", "-c", "host", config);
-  assertEquals(
-    problems.filter((each) =>
-      /wait_for_key is of no use with xapi: it needs the xenstore/.test(each)
-    ).length,
-    1,
-  );
+  for (
+    const [words, reason] of [
+      [
+        ["-x", "xapi", "-c", "host"],
+        /of no use with xapi: it needs the xenstore/,
+      ],
+      [["-x", "process"], /of no use with process: a process has no xenstore/],
+    ] as const
+  ) {
+    const problems = problemsOf(...words, config);
+    assertEquals(problems.filter((each) => reason.test(each)).length, 1);
+  }
 });
 
 Deno.test("what a backend waits for counts as a wait", () => {
@@ -313,9 +313,8 @@ Deno.test("what a backend waits for counts as a wait", () => {
 });
 
 Deno.test("a key whose machinery is still to come says so, unless it is off", () => {
-  assertEquals(wrongWith("wait_for_key=data/status,use_synjitsu=1"), [
+  assertEquals(wrongWith("use_synjitsu=1"), [
     "key use_synjitsu is not supported by this version of Jitsu yet",
-    "key wait_for_key is not supported by this version of Jitsu yet",
   ]);
   assertEquals(wrongWith("use_synjitsu=0"), []);
 });
@@ -323,7 +322,7 @@ Deno.test("a key whose machinery is still to come says so, unless it is off", ()
 Deno.test("an unknown key is told with the nearest known one or the backend that has it", () => {
   assertEquals(wrongWith("comand=y,kernel=x,suspend=disk,constructor=z"), [
     "key comand is unknown; did you mean command?",
-    "key kernel is unknown",
+    "key kernel belongs to the backend libxl, not to process",
     "key suspend belongs to the backend libvirt, not to process",
     "key constructor is unknown",
   ]);
@@ -363,8 +362,8 @@ Deno.test("the same DNS name or address twice in a unikernel is told", () => {
 
 Deno.test("waiting for nothing is told", () => {
   assertEquals(wrongWith("wait_timeout=1,wait_required=true"), [
-    "wait_required means nothing without wait_for_tcp",
-    "wait_timeout means nothing without wait_for_tcp",
+    "wait_required means nothing without wait_for_tcp or wait_for_key",
+    "wait_timeout means nothing without wait_for_tcp or wait_for_key",
   ]);
 });
 
@@ -409,7 +408,7 @@ Deno.test("everything that is wrong is told at once", () => {
     [
       "option --delya is unknown; did you mean --delay?",
       'option --ttl "0" is not a TTL of at least 1: a machine is stopped after 2 x TTL seconds without a request',
-      'option --backend "foo" is not one of libvirt, xapi, process',
+      'option --backend "foo" is not one of libvirt, libxl, xapi, process',
       'CONFIG 1 (dns=a,ip=x,name=a): ip "x" is not an IPv4 or IPv6 address',
       'CONFIG 2: "b" is neither key=value,... nor dns,ip,name',
     ],

@@ -87,7 +87,7 @@ Deno.test("the help text has every key, each backend's in a section of its own",
 
 Deno.test("the help text says what is still to come", () => {
   const text = plain.replace(/\s+/g, " ");
-  for (const term of ["--synjitsu=UUID", "wait_for_key"]) {
+  for (const term of ["--synjitsu=UUID", "use_synjitsu"]) {
     const [, rest] = text.split(` ${term} `);
     const at = rest.indexOf("not supported by this version");
     assert(at >= 0 && at < 250, term);

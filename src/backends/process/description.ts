@@ -64,6 +64,9 @@ export const PROCESS: BackendDescription = {
         "and resumes it. The output of such a process is not logged but goes where the daemon's goes.",
     },
   ],
+  unusable: {
+    wait_for_key: "a process has no xenstore; use wait_for_tcp",
+  },
   async open() {
     if (Deno.build.os !== "linux") {
       throw new BackendError(

@@ -1,0 +1,49 @@
+/**
+ * The libxl contexts of the backend: as many as there are calls at the same time, up to a limit, and used again.
+ *
+ * @module
+ */
+import { BackendError } from "../backend.ts";
+import { Context } from "./context.ts";
+
+/**
+ * How many calls are made at the same time. Each takes a thread of Deno's pool of 32, which file I/O and name look-ups
+ * share; all of them wait for the same xenstored.
+ */
+const MAX_CALLS = 12;
+
+export class Contexts {
+  readonly #idle: Context[] = [];
+  readonly #waiting: (() => void)[] = [];
+  #calls = 0;
+  #closed = false;
+  #drained?: () => void;
+
+  /** Lends `work` a context of its own, after waiting for one if need be. Rejects with what `work` rejects with. */
+  async use<T>(work: (context: Context) => Promise<T>): Promise<T> {
+    if (this.#calls < MAX_CALLS) this.#calls++;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      if (this.#closed) throw new BackendError("the libxl backend is closed");
+      const context = this.#idle.pop() ?? await Context.open();
+      try {
+        return await work(context);
+      } finally {
+        this.#idle.push(context);
+      }
+    } finally {
+      const next = this.#waiting.shift();
+      if (next !== undefined) next();
+      else if (--this.#calls === 0) this.#drained?.();
+    }
+  }
+
+  /** Lets calls that are under way finish, refuses those that wait for a context, and closes all contexts. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#calls > 0) {
+      await new Promise<void>((resolve) => this.#drained = resolve);
+    }
+    await Promise.all(this.#idle.splice(0).map((each) => each.close()));
+  }
+}

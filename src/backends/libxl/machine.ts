@@ -1,0 +1,317 @@
+/**
+ * A guest as a machine: one thing after another is done to its domain, and what happens to it is told.
+ *
+ * @module
+ */
+import { log } from "../../log.ts";
+import type { Xenstore } from "../../xen/xenstore.ts";
+import {
+  BackendError,
+  type Machine,
+  type MachineState,
+  type StartAction,
+  type StateListener,
+} from "../backend.ts";
+import type { Context } from "./context.ts";
+import type { Contexts } from "./contexts.ts";
+import {
+  configurationOf,
+  type DomainInfo,
+  resumeDomain,
+  shutdownDomain,
+  unpauseDomain,
+} from "./domains.ts";
+import type { Guest } from "./guest.ts";
+import { GuestDomain } from "./guest_domain.ts";
+import type { Action } from "./values.ts";
+
+/** A domain that lived for less is not restarted when it crashes or asks for it: it would go on like that. */
+const MIN_LIFE_MS = 10_000;
+
+/** What a guest's shutdown is, by its reason (`libxl_shutdown_reason`). */
+const SHUTDOWNS = {
+  poweroff: { words: "it powered itself off", action: "on_poweroff" },
+  reboot: { words: "it asked for a reboot", action: "on_reboot" },
+  crash: { words: "it crashed", action: "on_crash" },
+  watchdog: { words: "its watchdog fired", action: "on_watchdog" },
+} as const;
+
+export class LibxlMachine implements Machine {
+  readonly id: string;
+  readonly name: string;
+  onStateChange?: StateListener;
+  readonly #contexts: Contexts;
+  readonly #xenstore: Xenstore;
+  #domain: GuestDomain;
+  /** The end of what is being done to the domain and of what waits for that; never rejects. */
+  #queue: Promise<unknown> = Promise.resolve();
+  /** Whether a look at the domain waits for its turn. */
+  #willLook = false;
+  /** The state that was told last. */
+  #told: MachineState = "off";
+  /** Milliseconds of `performance.now()`; none where somebody else started it. */
+  #startedAt = -Infinity;
+
+  /** @throws {BackendError} where the guest's description contradicts itself */
+  constructor(guest: Guest, contexts: Contexts, xenstore: Xenstore) {
+    this.id = guest.uuid;
+    this.name = guest.name;
+    this.#contexts = contexts;
+    this.#xenstore = xenstore;
+    this.#domain = new GuestDomain(guest, xenstore);
+  }
+
+  /** Whether a domain of it was there when it was last looked at. */
+  get isThere(): boolean {
+    return this.#told === "running" || this.#told === "paused";
+  }
+
+  /** Finds out what an earlier Jitsu, or somebody else, has left. */
+  adopt(): Promise<void> {
+    return this.#do("find", async (context) => {
+      const problem = await this.#domain.saveFile.folderProblem();
+      if (problem) {
+        throw new BackendError(
+          `save_dir=${this.#domain.guest.saveDir}: ${problem}`,
+        );
+      }
+      const info = await this.#domain.find(context);
+      if (info && await this.#domain.condition(context, info) === "over") {
+        await this.#clearAway(context, info);
+      }
+      this.#told = await this.#state(context);
+    });
+  }
+
+  /**
+   * Describes it in another way from now on; the domain that may be there stays as it is. Rejects where the description
+   * contradicts itself.
+   */
+  configure(guest: Guest): Promise<void> {
+    return this.#do("configure", () => {
+      this.#domain = new GuestDomain(guest, this.#xenstore);
+      return Promise.resolve();
+    });
+  }
+
+  state(): Promise<MachineState> {
+    return this.#do("read the state of", (context) => this.#state(context));
+  }
+
+  start(): Promise<StartAction> {
+    return this.#do("start", async (context) => {
+      const action = await this.#start(context);
+      if (action !== "found running") this.#startedAt = performance.now();
+      this.#tell("running", action);
+      return action;
+    });
+  }
+
+  destroy(): Promise<void> {
+    return this.#do("destroy", async (context) => {
+      const info = await this.#domain.find(context);
+      if (info) await this.#domain.remove(context, info);
+      await this.#domain.saveFile.remove();
+      this.#tell("off", "destroyed");
+    });
+  }
+
+  shutdown(): Promise<void> {
+    return this.#do("shut down", async (context) => {
+      const info = await this.#domain.find(context);
+      if (info && !info.shutdown) await shutdownDomain(context, info.domid);
+    });
+  }
+
+  suspend(): Promise<"suspended"> {
+    return this.#do<"suspended">("suspend", async (context) => {
+      const info = await this.#domain.find(context);
+      const condition = info && await this.#domain.condition(context, info);
+      if (condition !== "running") {
+        if (await this.#state(context) === "suspended") return "suspended";
+        throw new BackendError("it does not run");
+      }
+      await this.#domain.save(context, info!);
+      this.#tell("suspended", `saved to ${this.#domain.saveFile.path}`);
+      return "suspended";
+    });
+  }
+
+  macAddresses(): Promise<string[]> {
+    return this.#do("read the configuration of", async (context) => {
+      const info = await this.#domain.find(context);
+      const { nics = [] } =
+        info && await configurationOf(context, info.domid) ||
+        this.#domain.config;
+      return nics.flatMap(({ mac }) => mac ? [mac.toLowerCase()] : []);
+    });
+  }
+
+  domainId(): Promise<number | undefined> {
+    return this.#do("find", async (context) => {
+      const info = await this.#domain.find(context);
+      return info && !info.dying ? info.domid : undefined;
+    });
+  }
+
+  /** Looks whether something has happened to the domain; resolves when that is done. Never rejects. */
+  async look(): Promise<void> {
+    if (this.#willLook) return;
+    this.#willLook = true;
+    try {
+      await this.#do("look after", async (context) => {
+        this.#willLook = false;
+        await this.#look(context);
+      });
+    } catch (error) {
+      log("backend").warn((error as Error).message);
+    }
+  }
+
+  /** Set by the backend. */
+  release?: () => void;
+
+  /** Resolves when nothing is being done to the domain. */
+  async idle(): Promise<void> {
+    await this.#queue;
+  }
+
+  /** Does something when it is its turn. Rejects with BackendError. */
+  #do<T>(words: string, work: (context: Context) => Promise<T>): Promise<T> {
+    const turn = this.#queue.then(() => this.#contexts.use(work)).catch(
+      (error) => {
+        throw new BackendError(
+          `cannot ${words} ${this.name}: ${(error as Error).message}`,
+        );
+      },
+    );
+    this.#queue = turn.catch(() => {});
+    return turn;
+  }
+
+  async #state(context: Context): Promise<MachineState> {
+    const info = await this.#domain.find(context);
+    const condition = info && await this.#domain.condition(context, info);
+    switch (condition) {
+      case "running":
+      case "paused":
+        return condition;
+      case "halted":
+        return "paused";
+      default:
+        return await this.#domain.saveFile.exists() ? "suspended" : "off";
+    }
+  }
+
+  async #start(context: Context): Promise<StartAction> {
+    const domain = this.#domain;
+    const info = await domain.find(context);
+    if (info !== undefined) {
+      const condition = await domain.condition(context, info);
+      const { domid } = info;
+      switch (condition) {
+        case "running":
+          return "found running";
+        case "paused":
+          await unpauseDomain(context, domid);
+          return "unpaused";
+        case "halted":
+          await resumeDomain(context, domid);
+          return "unpaused";
+        case "unfinished":
+          throw new BackendError(
+            `somebody else is making domain ${domid} with that name at this moment`,
+          );
+        case "over":
+          if (this.#preserved(info)) {
+            throw new BackendError(
+              `domain ${domid} is what is left of it and to be preserved; when you have seen enough, remove it with "xl destroy ${domid}"`,
+            );
+          }
+          await domain.remove(context, info);
+      }
+    }
+    if (await domain.saveFile.exists()) {
+      await this.#restore(context);
+      return "resumed";
+    }
+    await domain.create(context);
+    return "started";
+  }
+
+  async #restore(context: Context): Promise<void> {
+    const { saveFile } = this.#domain;
+    try {
+      await this.#domain.restore(context);
+    } catch (error) {
+      throw new BackendError(
+        `it could not be restored from ${saveFile.path}: ${
+          (error as Error).message
+        }; remove that file to boot it afresh`,
+      );
+    }
+  }
+
+  async #look(context: Context): Promise<void> {
+    const info = await this.#domain.find(context);
+    const condition = info && await this.#domain.condition(context, info);
+    if (condition === "over" && info?.shutdown && !info.dying) {
+      await this.#afterShutdown(context, info);
+      return;
+    }
+    const state = await this.#state(context);
+    this.#tell(state, info ? "found so" : "somebody destroyed it");
+  }
+
+  /** Does what is to be done with a domain that shut itself down. */
+  async #afterShutdown(context: Context, info: DomainInfo): Promise<void> {
+    const { shutdown_reason: reason } = info;
+    const { words, action: key } =
+      SHUTDOWNS[reason as keyof typeof SHUTDOWNS] ??
+        { words: `it shut down (${reason})` };
+    const action: Action = key ? this.#domain.config[key] : "destroy";
+    // Who made it has his own ideas of what to do. Where he does nothing, the next start removes it.
+    if (!await this.#domain.isOurs(info) || action === "preserve") {
+      this.#tell("off", words);
+      return;
+    }
+    const life = performance.now() - this.#startedAt;
+    if (action === "restart" && life >= MIN_LIFE_MS) {
+      log("backend").info(`${this.name}: ${words}, restarting it`);
+      try {
+        await this.#domain.remove(context, info);
+        await this.#domain.create(context);
+      } catch (error) {
+        this.#tell("off", `${words} and could not be restarted`);
+        throw error;
+      }
+      this.#startedAt = performance.now();
+      return;
+    }
+    const soon = action === "restart"
+      ? `, ${(life / 1000).toFixed(1)} s after it was started`
+      : "";
+    this.#tell("off", words + soon);
+    await this.#domain.remove(context, info);
+  }
+
+  #preserved({ shutdown, shutdown_reason: reason }: DomainInfo): boolean {
+    const how = SHUTDOWNS[reason as keyof typeof SHUTDOWNS];
+    return shutdown === true && how !== undefined &&
+      this.#domain.config[how.action] === "preserve";
+  }
+
+  async #clearAway(context: Context, info: DomainInfo): Promise<void> {
+    if (this.#preserved(info) || !await this.#domain.isOurs(info)) return;
+    log("backend").info(
+      `${this.name}: removing domain ${info.domid}, which is of no use any more`,
+    );
+    await this.#domain.remove(context, info);
+  }
+
+  #tell(state: MachineState, reason: string): void {
+    if (state === this.#told) return;
+    this.#told = state;
+    this.onStateChange?.(state, reason);
+  }
+}

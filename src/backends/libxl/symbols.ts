@@ -1,0 +1,339 @@
+/**
+ * The functions of libxl that Jitsu calls, each with its C prototype (libxl.h, libxl_event.h, libxl_utils.h, and
+ * _libxl_types.h for those that libxl generates for each type), and those of the libraries it stands on.
+ *
+ * They are given no structure that we lay out, but for `libxl_childproc_hooks` (see context.ts). Structures are opaque
+ * buffers, and libxl's own JSON is their content. Where a prototype has grown a parameter at its end over the versions,
+ * it is here, and older versions do not see it.
+ *
+ * `nonblocking` is all that talks to Xen, xenstored or a guest.
+ *
+ * @module
+ */
+
+/** `const libxl_asyncop_how *ao_how`, always NULL: the call returns when the operation is over. */
+const AO_HOW = "pointer";
+
+export const SYMBOLS = {
+  libxl_ctx_alloc: {
+    parameters: [
+      "buffer", // libxl_ctx **pctx
+      "i32", // int version
+      "u32", // unsigned flags
+      "pointer", // xentoollog_logger *lg
+    ],
+    result: "i32",
+    nonblocking: true,
+  },
+
+  libxl_ctx_free: {
+    parameters: [
+      "pointer", // libxl_ctx *ctx
+    ],
+    result: "i32",
+    nonblocking: true,
+  },
+
+  libxl_childproc_setmode: {
+    parameters: [
+      "pointer", // libxl_ctx *ctx
+      "buffer", // const libxl_childproc_hooks *hooks, which must outlive the context
+      "pointer", // void *user
+    ],
+    result: "void",
+  },
+
+  libxl_error_to_string: {
+    parameters: [
+      "i32", // int error
+    ],
+    result: "pointer", // const char *, static
+  },
+
+  libxl_domain_config_init: {
+    parameters: [
+      "buffer", // libxl_domain_config *p
+    ],
+    result: "void",
+  },
+
+  libxl_domain_config_dispose: {
+    parameters: [
+      "buffer", // libxl_domain_config *p
+    ],
+    result: "void",
+  },
+
+  libxl_domain_config_from_json: {
+    parameters: [
+      "pointer", // libxl_ctx *ctx
+      "buffer", // libxl_domain_config *p
+      "buffer", // const char *s
+    ],
+    result: "i32",
+  },
+
+  libxl_domain_config_to_json: {
+    parameters: [
+      "pointer", // libxl_ctx *ctx
+      "buffer", // libxl_domain_config *p
+    ],
+    result: "pointer", // char *, to be freed
+  },
+
+  libxl_domain_restore_params_init: {
+    parameters: [
+      "buffer", // libxl_domain_restore_params *p
+    ],
+    result: "void",
+  },
+
+  libxl_domain_restore_params_dispose: {
+    parameters: [
+      "buffer", // libxl_domain_restore_params *p
+    ],
+    result: "void",
+  },
+
+  libxl_domain_restore_params_from_json: {
+    parameters: [
+      "pointer", // libxl_ctx *ctx
+      "buffer", // libxl_domain_restore_params *p
+      "buffer", // const char *s
+    ],
+    result: "i32",
+  },
+
+  libxl_dominfo_init: {
+    parameters: [
+      "buffer", // libxl_dominfo *p
+    ],
+    result: "void",
+  },
+
+  libxl_dominfo_dispose: {
+    parameters: [
+      "buffer", // libxl_dominfo *p
+    ],
+    result: "void",
+  },
+
+  libxl_dominfo_to_json: {
+    parameters: [
+      "pointer", // libxl_ctx *ctx
+      "buffer", // libxl_dominfo *p
+    ],
+    result: "pointer", // char *, to be freed
+  },
+
+  libxl_name_to_domid: {
+    parameters: [
+      "pointer", // libxl_ctx *ctx
+      "buffer", // const char *name
+      "buffer", // uint32_t *domid
+    ],
+    result: "i32",
+    nonblocking: true,
+  },
+
+  libxl_domain_info: {
+    parameters: [
+      "pointer", // libxl_ctx *ctx
+      "buffer", // libxl_dominfo *info_r
+      "u32", // uint32_t domid
+    ],
+    result: "i32",
+    nonblocking: true,
+  },
+
+  libxl_retrieve_domain_configuration: {
+    parameters: [
+      "pointer", // libxl_ctx *ctx
+      "u32", // uint32_t domid
+      "buffer", // libxl_domain_config *d_config
+      AO_HOW, // since Xen 4.13
+    ],
+    result: "i32",
+    nonblocking: true,
+  },
+
+  libxl_domain_create_new: {
+    parameters: [
+      "pointer", // libxl_ctx *ctx
+      "buffer", // libxl_domain_config *d_config
+      "buffer", // uint32_t *domid
+      AO_HOW,
+      "pointer", // const libxl_asyncprogress_how *aop_console_how
+    ],
+    result: "i32",
+    nonblocking: true,
+  },
+
+  libxl_domain_create_restore: {
+    parameters: [
+      "pointer", // libxl_ctx *ctx
+      "buffer", // libxl_domain_config *d_config
+      "buffer", // uint32_t *domid
+      "i32", // int restore_fd
+      "i32", // int send_back_fd
+      "buffer", // const libxl_domain_restore_params *params
+      AO_HOW,
+      "pointer", // const libxl_asyncprogress_how *aop_console_how
+    ],
+    result: "i32",
+    nonblocking: true,
+  },
+
+  libxl_domain_suspend: {
+    parameters: [
+      "pointer", // libxl_ctx *ctx
+      "u32", // uint32_t domid
+      "i32", // int fd
+      "i32", // int flags
+      AO_HOW,
+    ],
+    result: "i32",
+    nonblocking: true,
+  },
+
+  libxl_domain_resume: {
+    parameters: [
+      "pointer", // libxl_ctx *ctx
+      "u32", // uint32_t domid
+      "i32", // int suspend_cancel
+      AO_HOW,
+    ],
+    result: "i32",
+    nonblocking: true,
+  },
+
+  libxl_domain_unpause: {
+    parameters: [
+      "pointer", // libxl_ctx *ctx
+      "u32", // uint32_t domid
+      AO_HOW, // since Xen 4.13
+    ],
+    result: "i32",
+    nonblocking: true,
+  },
+
+  libxl_domain_shutdown: {
+    parameters: [
+      "pointer", // libxl_ctx *ctx
+      "u32", // uint32_t domid
+      AO_HOW, // since Xen 4.13
+    ],
+    result: "i32",
+    nonblocking: true,
+  },
+
+  libxl_domain_destroy: {
+    parameters: [
+      "pointer", // libxl_ctx *ctx
+      "u32", // uint32_t domid
+      AO_HOW,
+    ],
+    result: "i32",
+    nonblocking: true,
+  },
+
+  // libxentoollog (xentoollog.h)
+
+  xtl_createlogger_stdiostream: {
+    parameters: [
+      "pointer", // FILE *f
+      "i32", // xentoollog_level min_level
+      "u32", // unsigned flags
+    ],
+    result: "pointer", // xentoollog_logger_stdiostream *
+  },
+
+  xtl_logger_destroy: {
+    parameters: [
+      "pointer", // struct xentoollog_logger *logger
+    ],
+    result: "void",
+  },
+
+  // The C library
+
+  memfd_create: {
+    parameters: [
+      "buffer", // const char *name
+      "u32", // unsigned int flags
+    ],
+    result: "i32",
+  },
+
+  pread: {
+    parameters: [
+      "i32", // int fd
+      "buffer", // void *buf
+      "usize", // size_t count
+      "i64", // off_t offset
+    ],
+    result: "isize",
+  },
+
+  ftruncate: {
+    parameters: [
+      "i32", // int fd
+      "i64", // off_t length
+    ],
+    result: "i32",
+  },
+
+  fdopen: {
+    parameters: [
+      "i32", // int fd
+      "buffer", // const char *mode
+    ],
+    result: "pointer", // FILE *
+  },
+
+  fclose: {
+    parameters: [
+      "pointer", // FILE *stream
+    ],
+    result: "i32",
+  },
+
+  open: {
+    parameters: [
+      "buffer", // const char *pathname
+      "i32", // int flags
+    ],
+    result: "i32",
+  },
+
+  lseek: {
+    parameters: [
+      "i32", // int fd
+      "i64", // off_t offset
+      "i32", // int whence
+    ],
+    result: "i64",
+  },
+
+  fsync: {
+    parameters: [
+      "i32", // int fd
+    ],
+    result: "i32",
+    nonblocking: true,
+  },
+
+  close: {
+    parameters: [
+      "i32", // int fd
+    ],
+    result: "i32",
+  },
+
+  free: {
+    parameters: [
+      "pointer", // void *ptr
+    ],
+    result: "void",
+  },
+} as const satisfies Deno.ForeignLibraryInterface;

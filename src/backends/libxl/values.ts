@@ -1,0 +1,81 @@
+/**
+ * The values of the libxl backend's keys. Light: `--help` loads this.
+ *
+ * @module
+ */
+
+/** The units of virsh(1): a letter alone, or with iB, is a power of 1024. */
+const KIB: Record<string, number> = {
+  "": 1,
+  k: 1,
+  m: 1024,
+  g: 1024 ** 2,
+  t: 1024 ** 3,
+};
+const KB = 1000 / 1024;
+
+export const MEMORY_SYNTAX =
+  "a size: a number of KiB, or one with KiB, MiB or GiB";
+
+/** A size of memory in KiB, rounded down; undefined where the text is none. A bare number is KiB. */
+export function parseMemory(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)(?:([kmgt])(i?b)?)?$/i.exec(text);
+  if (match === null) return undefined;
+  const [, number, letter = "", suffix = ""] = match;
+  const unit = KIB[letter.toLowerCase()];
+  // kB, MB and GB are powers of 1000.
+  const decimal = suffix.toLowerCase() === "b"
+    ? KB ** (Math.log2(unit) / 10 + 1)
+    : 1;
+  const size = Math.floor(Number(number) * unit * decimal);
+  return size > 0 && Number.isSafeInteger(size) ? size : undefined;
+}
+
+/** The types of guests (`libxl_domain_type`). */
+export const TYPES = ["pv", "pvh", "hvm"] as const;
+export type GuestType = typeof TYPES[number];
+
+/** What becomes of a domain that crashed or asks to be rebooted (`libxl_action_on_shutdown`, those we can do). */
+export const ACTIONS = ["destroy", "restart", "preserve"] as const;
+export type Action = typeof ACTIONS[number];
+
+/** The formats of disk images (`libxl_disk_format`). */
+const DISK_FORMATS = ["raw", "qcow", "qcow2", "qed", "vhd"] as const;
+
+/** A disk as the guest gets it. */
+export interface Disk {
+  /** The file or block device, as it was written. */
+  file: string;
+  /** Its name in the guest, e.g. `xvda`. */
+  vdev: string;
+  format: typeof DISK_FORMATS[number];
+  readOnly: boolean;
+}
+
+export const DISK_SYNTAX =
+  `FILE@DEVICE, such as data.img@xvda, and where needed :${
+    DISK_FORMATS.join(", :")
+  } or :ro`;
+
+/** `FILE@DEVICE[:FORMAT][:ro|:rw]`; undefined where the text is not that. */
+export function parseDisk(text: string): Disk | undefined {
+  const match = /^(.+)@([a-z]+[a-z0-9]*)((?::[a-z0-9]+)*)$/.exec(text);
+  if (match === null) return undefined;
+  const [, file, vdev, options] = match;
+  const disk: Disk = { file, vdev, format: "raw", readOnly: false };
+  for (const option of options.split(":").slice(1)) {
+    const format = DISK_FORMATS.find((each) => each === option);
+    if (format !== undefined) disk.format = format;
+    else if (option === "ro" || option === "rw") {
+      disk.readOnly = option === "ro";
+    } else return undefined;
+  }
+  return disk;
+}
+
+export const MAC_SYNTAX = "six pairs of hex digits with colons";
+
+/** Whether it is the MAC address of one network interface, not of a group. */
+export function isMac(text: string): boolean {
+  return /^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/i.test(text);
+}
