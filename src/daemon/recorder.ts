@@ -16,7 +16,7 @@ import { type Statistics, type Store, StoreError } from "../store/store.ts";
 const INTERVAL = 500;
 
 /** What only the recorder knows of a unikernel. */
-interface Record {
+interface Noted {
   lastStart?: Statistics["lastStart"];
   lastStop?: Statistics["lastStop"];
   /** How many requests were noted already. */
@@ -34,7 +34,7 @@ export class Recorder {
   readonly #now: () => number;
   readonly #all: () => Iterable<SummonedUnikernel>;
   /** By the unikernel's name. */
-  readonly #records = new Map<string, Record>();
+  readonly #records = new Map<string, Noted>();
   #timer?: ReturnType<typeof setInterval>;
 
   /** Counts what `all` gives. `now` is the summoner's clock. */
@@ -136,7 +136,7 @@ export class Recorder {
     }
   }
 
-  #recordOf(name: string): Record {
+  #recordOf(name: string): Noted {
     let record = this.#records.get(name);
     if (record === undefined) {
       record = { requests: 0, changed: false };
