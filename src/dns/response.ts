@@ -66,8 +66,10 @@ export function writeResponse(
   for (let i = 0; i < at; i++) out[i] = packet[i];
   let options = query.edns ? ownOptions : undefined;
   if (query.edns) {
+    // It must not be what makes an answer be cut (RFC 8914 section 3).
+    const records = answer.octets.length + authority.octets.length;
     for (let i = 0; i < ede.length; i++) {
-      const room = limit - at - OPT_SIZE - (options?.length ?? 0);
+      const room = limit - at - records - OPT_SIZE - (options?.length ?? 0);
       options = Uint8Array.of(...options ?? [], ...extendedError(ede[i], room));
     }
   }

@@ -8,6 +8,7 @@ import { resolutionOf, writeResolution } from "../../src/dns/resolution.ts";
 import { upstreamQuestion } from "../../src/dns/upstream_query.ts";
 import { anyMessage } from "./messages.ts";
 import { clientQuery, optRecord } from "./queries.ts";
+import { answer } from "./upstream.ts";
 
 /** A response of upstream's, and what is kept of it. */
 const anyReply: fc.Arbitrary<Message> = anyMessage.map((message) => ({
@@ -108,6 +109,24 @@ Deno.test("however little the client takes, the response is well formed and its 
       assertEquals(cut, whole.slice(0, cut.length));
     },
   ));
+});
+
+Deno.test("extended errors take the room that is left, and never make an answer be cut (RFC 8914 section 3)", () => {
+  const { packet } = clientQuery("example.org");
+  const { questions } = decodeMessage(packet);
+  const reply = answer({ ...decodeMessage(packet), questions });
+  const ede = [{ code: 1, text: "x".repeat(300) }, { code: 2, text: "" }];
+  const resolution = { ...kept(reply), ede };
+  const whole = given(kept(reply), reply).answers;
+  const sizes = new Set<number>();
+  for (let limit = 57; limit < 350; limit++) {
+    const { answers, additionals } = given(resolution, reply, { limit });
+    assertEquals(answers, whole);
+    sizes.add(additionals[0].rdata.length);
+  }
+  // Nothing; more and more of the first text; all of it, as far as it is given, and the second error.
+  assertEquals(Math.min(...sizes), 0);
+  assertEquals(Math.max(...sizes), 4 + 2 + 200 + 4 + 2);
 });
 
 Deno.test("a SOA record without its last field keeps nothing", () => {
