@@ -20,6 +20,7 @@ const TESTS: Need[] = [
   ["man-db", "/usr/bin/man"],
   ["mandoc", "/usr/bin/mandoc"],
   ["nsd", "/usr/sbin/nsd"],
+  ["openssl", "/usr/bin/openssl"],
   ["python3-dnspython", "/usr/lib/python3/dist-packages/dns/message.py"],
   ["unbound", "/usr/sbin/unbound"],
 ];

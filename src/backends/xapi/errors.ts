@@ -22,8 +22,10 @@ export class XapiError extends BackendError {
   constructor(readonly code: string, readonly params: readonly string[]) {
     // Storage errors end in a number: SR_BACKEND_FAILURE_46.
     const name = code.replace(/_\d+$/, "");
-    const meaning = Object.hasOwn(MEANINGS, name) ? MEANINGS[name] : unknown;
-    super(`${meaning(params)} [${code}]`.replace(/\s+/g, " "));
+    const meaning = Object.hasOwn(MEANINGS, name)
+      ? MEANINGS[name]([...params, "?", "?", "?"])
+      : ["XAPI refused", params.join(", ")].filter((each) => each).join(": ");
+    super(`${meaning} [${code}]`.replace(/\s+/g, " "));
   }
 }
 
@@ -63,13 +65,12 @@ const MEANINGS: Record<string, (params: readonly string[]) => string> = {
   EVENTS_LOST: () => "the pool has dropped events that we had not seen",
   NOT_SUPPORTED_DURING_UPGRADE: () => "the pool is being upgraded",
   // The VM
-  HANDLE_INVALID: ([type]) =>
-    `the pool has no such ${type || "object"} (any more)`,
+  HANDLE_INVALID: ([type]) => `the pool has no such ${type} (any more)`,
   UUID_INVALID: ([type, uuid]) =>
     `the pool has no ${type} with the UUID ${uuid}`,
   VM_IS_TEMPLATE: () => "it is a template: make a VM of it first",
   VM_IS_SNAPSHOT: () => "it is a snapshot: make a VM of it first",
-  VM_BAD_POWER_STATE: ([, expected = "", actual = ""]) =>
+  VM_BAD_POWER_STATE: ([, expected, actual]) =>
     `it is ${actual.toLowerCase()}, and would have to be ${expected.toLowerCase()}`,
   OTHER_OPERATION_IN_PROGRESS: ([, , operation]) =>
     `another operation on it is under way${operation ? ` (${operation})` : ""}`,
@@ -132,12 +133,6 @@ const MEANINGS: Record<string, (params: readonly string[]) => string> = {
   INTERNAL_ERROR: ([message]) => `XAPI had a fault of its own: ${message}`,
 };
 
-function unknown(params: readonly string[]): string {
-  return params.length > 0
-    ? `XAPI refused: ${params.join(", ")}`
-    : "XAPI refused";
-}
-
-function mebibytes(bytes: string | undefined): string {
+function mebibytes(bytes: string): string {
   return `${Math.ceil(Number(bytes) / 2 ** 20)} MiB`;
 }

@@ -25,8 +25,14 @@ const HEADERS = { "content-type": "text/xml", "user-agent": "jitsu" };
 
 /** HTTPS with a certificate that one of these PEM texts or one of the runtime's own roots vouches for, and plain HTTP. */
 export function checkedHttp(caCerts: string[]): Http {
-  // XAPI speaks HTTP/1.1 only.
-  const client = Deno.createHttpClient({ caCerts, http2: false });
+  let client: Deno.HttpClient;
+  try {
+    client = Deno.createHttpClient({ caCerts, http2: false }); // XAPI speaks HTTP/1.1 only
+  } catch (error) {
+    throw new BackendError(
+      `a certificate to trust cannot be read: ${(error as Error).message}`,
+    );
+  }
   return {
     async post(url, body, signal) {
       const { status, headers, body: stream } = await fetch(url, {

@@ -238,18 +238,20 @@ export class XapiMachine implements Machine {
     );
   }
 
-  /** Does what `next` says is to be done to the VM as it is, and resolves with that. */
+  /** Does what `next` says is to be done to the VM as it is, and resolves with that if anything was. */
   async #change(
     what: string,
     next: (vm: Vm) => Operation | undefined | Promise<Operation | undefined>,
   ): Promise<Operation | undefined> {
     const end = performance.now() + TURN_TIME;
+    let operation: Operation | undefined;
     let waiting = false;
     try {
       for (;;) {
         const vm = await this.#current();
-        const operation = await next(vm);
-        if (operation === undefined) return undefined;
+        const todo = await next(vm);
+        if (todo === undefined) return operation;
+        operation = todo;
         try {
           await this.#carryOut(operation);
           return operation;

@@ -25,6 +25,8 @@ const READERS = 8;
 /** Milliseconds until we try again after the second failure in a row; doubles with each. The first try is at once. */
 const FIRST_RETRY = 250, LAST_RETRY = 15_000;
 
+const CLOSED = "the connection to the pool is closed";
+
 /** What can be followed. */
 const CLASSES = ["VM", "VM_guest_metrics", "task"] as const;
 export type Class = typeof CLASSES[number];
@@ -76,7 +78,7 @@ export class Mirror {
     this.#poll?.abort();
     this.#endPause?.();
     await this.#running;
-    this.#tellLost(new BackendError("the connection to the pool is closed"));
+    this.#tellLost(new BackendError(CLOSED));
   }
 
   /**
@@ -118,6 +120,7 @@ export class Mirror {
   }
 
   async #readBeforePoll(follows: Follow[]): Promise<void> {
+    if (this.#closed) throw new BackendError(CLOSED);
     this.#newest = performance.now();
     const reads = follows.map((follow) => {
       this.#stale.add(follow);
@@ -235,6 +238,12 @@ export class Mirror {
         }
       }
       this.#token = batch.token;
+      if (batch.events.length === 0) {
+        // XAPI tells nothing of what came and went since the token before, as a task may that somebody removes.
+        for (const follow of this.#follows) {
+          if (follow.type === "task") this.#stale.add(follow);
+        }
+      }
       return true;
     } catch (error) {
       if (poll.signal.aborted) return false;

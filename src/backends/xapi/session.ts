@@ -154,7 +154,7 @@ export class Session {
   async #logInSomewhere(): Promise<Ticket> {
     const end = performance.now() + LOGIN_TIME;
     const tried = new Set<string>();
-    const failures: Error[] = [];
+    const failures: string[] = [];
     while (performance.now() < end) {
       const host = this.#hosts.find((each) => !tried.has(each));
       if (host === undefined) break;
@@ -162,14 +162,16 @@ export class Session {
       try {
         return this.#ticket = await this.#logInAt(host);
       } catch (error) {
-        if (isXapiError(error, "HOST_IS_SLAVE")) this.#prefer(error.params[0]);
-        else if (
-          !(error instanceof Unreachable || isXapiError(error, ...NOT_NOW))
-        ) throw this.#explain(error);
-        failures.push(error as Error);
+        if (error instanceof Unreachable) failures.push(error.message);
+        else if (isXapiError(error, ...NOT_NOW)) {
+          failures.push(
+            `XAPI at ${urlOf(this.#target, host)}: ${error.message}`,
+          );
+          if (error.code === "HOST_IS_SLAVE") this.#prefer(error.params[0]);
+        } else throw this.#explain(error);
       }
     }
-    throw new Unreachable(failures.map(({ message }) => message).join("; "));
+    throw new Unreachable(failures.join("; "));
   }
 
   async #logInAt(host: string): Promise<Ticket> {

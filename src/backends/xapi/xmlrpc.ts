@@ -113,7 +113,6 @@ const parser = new XMLParser({
   parseTagValue: false,
   trimValues: false,
   processEntities: false,
-  maxNestedTags: MAX_DEPTH,
 });
 
 /** The value of a `methodResponse`. Throws {@linkcode XmlRpcError} for a fault, and for what is not one at all. */
@@ -132,6 +131,11 @@ function parse(text: string): Node[] {
   // XAPI sends elements and text only. A document type could define entities without end.
   const markup = /(<!|<\?(?!xml\s))\S{0,20}/.exec(text);
   if (markup) throw new XmlRpcError(`it has a ${markup[0]}`);
+  let depth = 0;
+  for (const [, end, empty] of text.matchAll(/<(\/?)[^<>]*?(\/?)>/g)) {
+    depth += end ? -1 : empty ? 0 : 1;
+    if (depth > MAX_DEPTH) throw new XmlRpcError("it is nested too deeply");
+  }
   // The parser itself takes end tags on trust.
   const valid = XMLValidator.validate(text);
   if (valid !== true) {

@@ -1,0 +1,398 @@
+/**
+ * A fake XAPI: the hosts of a {@linkcode FakePool} as real HTTP servers on loopback, with sessions, tasks, events and
+ * faults on demand. It does what XAPI's own source and the recordings say, within what a client like ours or xen-api
+ * asks for.
+ *
+ * @module
+ */
+import { parseSubscription } from "./database.ts";
+import { type Fault, html, spoiled, xml } from "./faults.ts";
+import { Failure, FakePool } from "./pool.ts";
+import {
+  decodeCall,
+  encodeBare,
+  encodeFailure,
+  encodeSuccess,
+  encodeValue,
+  Malformed,
+  type Struct,
+  type Wire,
+} from "./wire.ts";
+
+export const USER = "root", PASSWORD = "a <secret> & more";
+
+export interface FakeOptions {
+  /** How many hosts: at 127.0.0.1, 127.0.0.2, ... The first one is the master. */
+  hosts?: number;
+  /** PEM texts, for https. */
+  tls?: { cert: string; key: string };
+}
+
+interface Host {
+  ref: string;
+  address: string;
+  server?: Deno.HttpServer;
+}
+
+export class FakeXapi {
+  readonly pool = new FakePool();
+  readonly hosts: Host[] = [];
+  /** Every call that was made, on whichever host. */
+  readonly calls: { host: string; method: string; params: Wire[] }[] = [];
+  /** Requests that are being answered at this moment. */
+  open = 0;
+  port = 0;
+  master = 0;
+  readonly #options: FakeOptions;
+  readonly #faults: { method: string; fault: Fault }[] = [];
+  readonly #sessions = new Map<string, Set<() => void>>();
+  readonly #closing = new AbortController();
+
+  static async start(options: FakeOptions = {}): Promise<FakeXapi> {
+    const { hosts = 1 } = options;
+    // A port that is free at the first address may be taken at another.
+    for (let tries = 1;; tries++) {
+      const fake = new FakeXapi(options);
+      try {
+        for (let i = 0; i < hosts; i++) fake.#addHost(i);
+        return fake;
+      } catch (error) {
+        await fake.close();
+        if (tries === 5) throw error;
+      }
+    }
+  }
+
+  private constructor(options: FakeOptions) {
+    this.#options = options;
+  }
+
+  #addHost(i: number): void {
+    const address = `127.0.0.${i + 1}`;
+    const ref = this.pool.addHost(`xs${i + 1}`, address);
+    this.hosts.push({ ref, address });
+    if (i === 0) this.pool.db.update("pool", this.pool.ref, { master: ref });
+    this.up(i);
+  }
+
+  get url(): string {
+    const scheme = this.#options.tls ? "https" : "http";
+    return `${scheme}://${this.hosts[this.master].address}:${this.port}/`;
+  }
+
+  /** Starts a host's server. */
+  up(i: number): void {
+    const host = this.hosts[i];
+    host.server = Deno.serve({
+      hostname: host.address,
+      port: this.port,
+      ...this.#options.tls,
+      onListen: ({ port }) => this.port = port,
+      onError: () => new Response("", { status: 500 }),
+    }, async (request) => {
+      this.open++;
+      try {
+        return await this.#answer(host, request);
+      } finally {
+        this.open--;
+      }
+    });
+  }
+
+  /** Ends a host's server, and the sessions where it is the master's. */
+  async down(i: number): Promise<void> {
+    if (i === this.master) this.endSessions();
+    await this.hosts[i].server?.shutdown();
+    this.hosts[i].server = undefined;
+  }
+
+  /** Makes another host the master. */
+  elect(i: number): void {
+    this.endSessions();
+    this.master = i;
+    this.pool.db.update("pool", this.pool.ref, { master: this.hosts[i].ref });
+  }
+
+  endSessions(): void {
+    const all = [...this.#sessions.values()];
+    this.#sessions.clear();
+    for (const wakes of all) for (const wake of wakes) wake();
+  }
+
+  get sessions(): number {
+    return this.#sessions.size;
+  }
+
+  /** Has the next calls of a method go wrong. */
+  fault(method: string, fault: Fault, times = 1): void {
+    for (let i = 0; i < times; i++) this.#faults.push({ method, fault });
+  }
+
+  /** How many calls are still to go wrong. */
+  get faults(): number {
+    return this.#faults.length;
+  }
+
+  count(method: string): number {
+    return this.calls.filter((call) => call.method === method).length;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.endSessions();
+    this.pool.close();
+    await Promise.all(this.hosts.map(({ server }) => server?.shutdown()));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #answer(host: Host, request: Request): Promise<Response> {
+    const { pathname } = new URL(request.url);
+    if (request.method !== "POST" || !["/", "/xmlrpc"].includes(pathname)) {
+      return html(404, "not found");
+    }
+    let call;
+    try {
+      call = decodeCall(await request.text());
+    } catch (error) {
+      if (!(error instanceof Malformed)) throw error;
+      return html(500, `<h1>500 Internal Error</h1>${error.message}`);
+    }
+    const { method, params } = call;
+    this.calls.push({ host: host.address, method, params });
+    const at = this.#faults.findIndex((each) => each.method === method);
+    if (at >= 0) {
+      const [{ fault }] = this.#faults.splice(at, 1);
+      if (fault.kind === "cut") await this.#text(host, method, params); // it was carried out
+      return await spoiled(fault, this.#closing.signal);
+    }
+    return xml(await this.#text(host, method, params));
+  }
+
+  async #text(host: Host, method: string, params: Wire[]): Promise<string> {
+    try {
+      const value = await this.#call(host, method, params);
+      return method.startsWith("system.")
+        ? encodeBare(value)
+        : encodeSuccess(value);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      return encodeFailure(error.description);
+    }
+  }
+
+  async #call(host: Host, method: string, params: Wire[]): Promise<Wire> {
+    if (method === "system.listMethods") return this.#methods();
+    const master = this.hosts[this.master];
+    if (host !== master) throw new Failure("HOST_IS_SLAVE", master.address);
+    if (method === "session.login_with_password") return this.#login(params);
+    const [session, ...rest] = params as string[];
+    if (!this.#sessions.has(session)) {
+      throw new Failure("SESSION_INVALID", session);
+    }
+    const [type, name] = method.split(/\.(?=[^.]*$)/);
+    if (method === "session.logout") {
+      arity(method, rest, 0);
+      const wakes = this.#sessions.get(session)!;
+      this.#sessions.delete(session);
+      for (const wake of wakes) wake();
+      return "";
+    }
+    switch (method) {
+      case "event.from":
+        arity(method, rest, 3);
+        return await this.#events(session, rest);
+      case "event.inject":
+        arity(method, rest, 2);
+        return this.#inject(rest[0], rest[1]);
+      case "task.destroy":
+        arity(method, rest, 1);
+        this.#object("task", rest[0]);
+        this.pool.db.remove("task", rest[0]);
+        return "";
+    }
+    const operation = FakePool.arity(name);
+    if (type === "VM" && operation !== undefined) {
+      arity(method, rest, operation);
+      return await this.pool.operate(name, rest);
+    }
+    if (type === "Async.VM" && operation !== undefined) {
+      arity(method, rest, operation);
+      return this.#async(method, name, rest);
+    }
+    return this.#read(type, name, method, rest);
+  }
+
+  #login(params: Wire[]): string {
+    const [user, password] = params;
+    if (user !== USER || password !== PASSWORD) {
+      throw new Failure(
+        "SESSION_AUTHENTICATION_FAILED",
+        String(user),
+        "Authentication failure",
+      );
+    }
+    const session = `OpaqueRef:${crypto.randomUUID()}`;
+    this.#sessions.set(session, new Set());
+    return session;
+  }
+
+  #methods(): string[] {
+    return this.pool.db.classes.flatMap((type) => [
+      `${type}.get_all`,
+      `${type}.get_all_records`,
+      `${type}.get_record`,
+    ]);
+  }
+
+  /** The getters that all classes have. */
+  #read(type: string, name: string, method: string, params: string[]): Wire {
+    const { db } = this.pool;
+    const isClass = db.classes.includes(type);
+    if (!isClass || !name.startsWith("get_")) {
+      throw new Failure("MESSAGE_METHOD_UNKNOWN", method);
+    }
+    const [subject] = params;
+    switch (name) {
+      case "get_all":
+        arity(method, params, 0);
+        return db.entries(type).map(([ref]) => ref);
+      case "get_all_records":
+        arity(method, params, 0);
+        return Object.fromEntries(db.entries(type));
+      case "get_record":
+        arity(method, params, 1);
+        return this.#object(type, subject);
+      case "get_by_uuid": {
+        arity(method, params, 1);
+        const found = db.entries(type).find(([, { uuid }]) => uuid === subject);
+        if (found === undefined) {
+          throw new Failure("UUID_INVALID", type, subject);
+        }
+        return found[0];
+      }
+      case "get_by_name_label":
+        arity(method, params, 1);
+        return db.entries(type)
+          .filter(([, { name_label }]) => name_label === subject)
+          .map(([ref]) => ref);
+    }
+    arity(method, params, 1);
+    const value = this.#object(type, subject)[name.slice("get_".length)];
+    if (value === undefined) {
+      throw new Failure("MESSAGE_METHOD_UNKNOWN", method);
+    }
+    return value;
+  }
+
+  #object(type: string, ref: string): Struct {
+    const record = this.pool.db.get(type, ref);
+    if (record === undefined) throw new Failure("HANDLE_INVALID", type, ref);
+    return record;
+  }
+
+  #inject(type: string, ref: string): string {
+    this.#object(type, ref);
+    const { db } = this.pool;
+    const token = tokenOf(db.generation);
+    db.update(type, ref, {});
+    return token;
+  }
+
+  async #events(session: string, params: Wire[]): Promise<Wire> {
+    const [classes, token, timeout] = params as [string[], string, number];
+    if (typeof timeout !== "number") {
+      throw new Failure("INTERNAL_ERROR", "timeout: not a float");
+    }
+    const subscriptions = classes.map(parseSubscription);
+    const [, since] = /^(\d+),\d+$/.exec(token) ??
+      (token === "" ? ["", "0"] : []);
+    if (since === undefined) {
+      throw new Failure("EVENT_FROM_TOKEN_PARSE_FAILURE", token);
+    }
+    const end = performance.now() + timeout * 1000;
+    const { db } = this.pool;
+    let from = Number(since);
+    for (;;) {
+      const { events, last } = db.events(subscriptions, from);
+      const left = end - performance.now();
+      if (events.length > 0 || left <= 0 || this.#closing.signal.aborted) {
+        return {
+          events,
+          valid_ref_counts: db.counts(),
+          token: tokenOf(last),
+        };
+      }
+      from = last;
+      const wakes = this.#sessions.get(session)!;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, left);
+      wakes.add(resolve);
+      db.waiting.add(resolve);
+      await promise;
+      clearTimeout(timer);
+      wakes.delete(resolve);
+      db.waiting.delete(resolve);
+      if (!this.#sessions.has(session)) {
+        throw new Failure("SESSION_INVALID", session);
+      }
+    }
+  }
+
+  /** Carries out an operation as a task. */
+  #async(method: string, name: string, params: string[]): string {
+    const { db } = this.pool;
+    const task = db.create("task", {
+      uuid: crypto.randomUUID(),
+      name_label: method,
+      name_description: "",
+      allowed_operations: ["cancel"],
+      current_operations: {},
+      created: new Date(0),
+      finished: new Date(0),
+      status: "pending",
+      resident_on: this.hosts[this.master].ref,
+      progress: 0,
+      type: "<none/>",
+      result: "",
+      error_info: [],
+      other_config: {},
+      subtask_of: "OpaqueRef:NULL",
+      subtasks: [],
+    });
+    const update = (fields: Struct) => {
+      if (db.get("task", task)) db.update("task", task, fields);
+    };
+    this.pool.operate(name, params, task, (progress) => {
+      if (progress < 1) update({ progress });
+    }).then(
+      (result) =>
+        update({ status: "success", progress: 1, result: encodeValue(result) }),
+      (error) => {
+        if (!(error instanceof Failure)) throw error;
+        const { description } = error;
+        const status = description[0] === "TASK_CANCELLED"
+          ? "cancelled"
+          : "failure";
+        update({ status, progress: 1, error_info: description });
+      },
+    );
+    return task;
+  }
+}
+
+function tokenOf(generation: number): string {
+  return `${String(generation).padStart(20, "0")},${"0".repeat(20)}`;
+}
+
+function arity(method: string, params: Wire[], count: number): void {
+  if (params.length === count) return;
+  throw new Failure(
+    "MESSAGE_PARAMETER_COUNT_MISMATCH",
+    method,
+    String(count),
+    String(params.length),
+  );
+}

@@ -1,0 +1,101 @@
+/**
+ * What the tests of the XAPI backend share: a fake pool, our backend on it, and the log as a list of lines.
+ *
+ * @module
+ */
+import { BaseHandler, setup } from "@std/log";
+import type {
+  Backend,
+  BackendOptions,
+  Machine,
+} from "../../../src/backends/backend.ts";
+import { XAPI } from "../../../src/backends/xapi/description.ts";
+import { type FakeOptions, FakeXapi, PASSWORD } from "./fake/server.ts";
+
+/** Collects the backend's log from now on, as `LEVEL message`. */
+export function collectLog(): string[] {
+  const lines: string[] = [];
+  class Collector extends BaseHandler {
+    log(line: string): void {
+      lines.push(line);
+    }
+  }
+  const formatter = (record: { levelName: string; msg: string }) =>
+    `${record.levelName} ${record.msg}`;
+  setup({
+    handlers: { collector: new Collector("DEBUG", { formatter }) },
+    loggers: { backend: { level: "DEBUG", handlers: ["collector"] } },
+  });
+  return lines;
+}
+
+/** A file for the time of a test. */
+export async function withFile<T>(
+  content: string,
+  use: (path: string) => Promise<T>,
+  mode = 0o600,
+): Promise<T> {
+  const path = await Deno.makeTempFile();
+  try {
+    await Deno.writeTextFile(path, content);
+    await Deno.chmod(path, mode);
+    return await use(path);
+  } finally {
+    await Deno.remove(path);
+  }
+}
+
+/** Logs in as a user would, with the password in a file. */
+export function open(
+  connect: string,
+  settings: Record<string, string> = {},
+  password = PASSWORD,
+): Promise<Backend> {
+  return withFile(`${password}\n`, (path) => {
+    const options: BackendOptions = {
+      connect,
+      settings: new Map(
+        Object.entries({ "xapi-password-file": path, ...settings }),
+      ),
+    };
+    return XAPI.open(options);
+  });
+}
+
+/** The machine of a CONFIG with these keys. */
+export function machine(
+  backend: Backend,
+  name: string,
+  { uuid, ...keys }: Record<string, string> = {},
+): Promise<Machine> {
+  return backend.machine({
+    name,
+    uuid,
+    keys: new Map(Object.entries(keys).map(([key, value]) => [key, [value]])),
+  });
+}
+
+/** What a test has. */
+export interface Stage {
+  fake: FakeXapi;
+  backend: Backend;
+  log: string[];
+}
+
+/** A test on a pool that our backend is logged in to; nothing is left of either afterwards. */
+export function test(
+  name: string,
+  run: (stage: Stage) => Promise<void>,
+  options: FakeOptions = {},
+): void {
+  Deno.test(name, async () => {
+    const log = collectLog();
+    await using fake = await FakeXapi.start(options);
+    const backend = await open(fake.url);
+    try {
+      await run({ fake, backend, log });
+    } finally {
+      await backend.close();
+    }
+  });
+}
