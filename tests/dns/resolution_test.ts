@@ -1,8 +1,17 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { MAX_MESSAGE, Rcode, Type } from "../../src/dns/constants.ts";
+import {
+  HEADER_SIZE,
+  MAX_MESSAGE,
+  Rcode,
+  Type,
+} from "../../src/dns/constants.ts";
 import { Inquiry } from "../../src/dns/inquiry.ts";
-import { decodeMessage, type Message } from "../../src/dns/message.ts";
+import {
+  decodeMessage,
+  encodeMessage,
+  type Message,
+} from "../../src/dns/message.ts";
 import { nameKey } from "../../src/dns/name.ts";
 import { resolutionOf, writeResolution } from "../../src/dns/resolution.ts";
 import { upstreamQuestion } from "../../src/dns/upstream_query.ts";
@@ -63,6 +72,39 @@ Deno.test("whatever upstream says, the client gets the same records", () => {
     assertEquals(response.rcode, reply.rcode);
     assertEquals(response.questions, reply.questions);
   }));
+});
+
+Deno.test("whatever octets a server sends, what can be read of them can be kept and given out", () => {
+  const change = fc.record({ at: fc.nat(400), octet: fc.nat(255) });
+  let read = 0;
+  fc.assert(
+    fc.property(
+      anyReply,
+      fc.array(change, { minLength: 1, maxLength: 4 }),
+      (reply, changes) => {
+        const octets = encodeMessage(reply);
+        const [{ name }] = reply.questions;
+        const start = HEADER_SIZE + name.length + 4;
+        for (const { at, octet } of changes) {
+          octets[start + at % Math.max(1, octets.length - start)] = octet;
+        }
+        let changed;
+        try {
+          changed = decodeMessage(octets);
+        } catch {
+          return; // not to be read: no reply
+        }
+        read++;
+        const resolution = kept(changed);
+        const response = given(resolution, changed, {
+          age: resolution.lifetime,
+        });
+        assertEquals(recordsOf(response), recordsOf(changed));
+      },
+    ),
+    { numRuns: 500 },
+  );
+  assert(read > 50);
 });
 
 Deno.test("TTLs age together, and none is given out at 0 or below as long as the answer is kept (RFC 2308 section 5)", () => {
