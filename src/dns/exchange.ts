@@ -32,9 +32,11 @@ export class ExchangeError extends Error {
 
 /** A query on its way. */
 interface Sent {
-  attempt: Attempt;
-  edns: boolean;
-  at: number;
+  readonly attempt: Attempt;
+  readonly edns: boolean;
+  readonly at: number;
+  /** Whether its reply has come. */
+  done: boolean;
 }
 
 /** One exchange. Whoever begins it closes it. */
@@ -104,7 +106,7 @@ export class Exchange {
     const { upstream } = attempt, at = performance.now();
     edns ??= upstream.speaksEdns(at);
     this.#schedule.sent(attempt, at);
-    const sent = { attempt, edns, at };
+    const sent = { attempt, edns, at, done: false };
     try {
       this.#tickets.push(this.#sockets.send(
         upstream,
@@ -119,19 +121,23 @@ export class Exchange {
   /** A packet that came over UDP from the server, with the query's ID. */
   #take(reply: Uint8Array, query: Uint8Array, sent: Sent): void {
     const { attempt, attempt: { upstream } } = sent;
-    if (attempt.overTcp || attempt.useless !== undefined) return;
+    if (sent.done || attempt.useless !== undefined) return;
     const match = this.#match(reply, query);
     if (match === Match.NONE) return;
     const now = performance.now();
     upstream.heard(now);
     const isCut = (reply[2] & Flag.TC >> 8) !== 0;
     if (isCut || match === Match.OTHER_CASE && upstream.keepsCase(now)) {
+      // Another one may have been sent again: one connection is enough.
+      if (attempt.overTcp) return;
+      sent.done = true;
       this.#askOverTcp(query, sent, isCut);
       return;
     }
     const message = this.#decode(reply);
     // What cannot be read may be a forgery, and the right one may follow.
     if (message === undefined) return;
+    sent.done = true;
     if (isAnswer(rcodeOf(message))) upstream.answered(now - sent.at, now);
     this.#judge(message, sent);
   }

@@ -64,8 +64,9 @@ export class UpstreamForwarder implements Forwarder {
   readonly #exchanges = new Set<Exchange>();
   /** Why there are no more of them. */
   #closed: Error | undefined;
-  #checkedAt = -Infinity;
+  /** The servers for names without a route of their own, and when they were looked at. */
   #servers: unknown;
+  #checkedAt = -Infinity;
 
   constructor({ routes, cacheSize, serveStale, now }: ForwarderOptions) {
     this.#routes = routes;

@@ -163,9 +163,6 @@ export interface ReadName {
   next: number;
 }
 
-/** Where a name is put together; nothing else runs meanwhile. */
-const scratch = new Uint8Array(MAX_NAME);
-
 /**
  * Reads the name at `offset` of a message, following compression pointers (RFC 1035 section 4.1.4). A pointer leads
  * strictly backward and there is a bound on how many, so no message makes this loop. Throws {@linkcode WireError}.

@@ -406,6 +406,15 @@ Deno.test("a server that does not know EDNS is asked again without it, and that 
   }
 });
 
+Deno.test("a query is replied to once: replies that are repeated set nothing in motion", async () => {
+  await using server = startUpstream(async ({ query, reply }) => {
+    if (query.additionals.length === 0) return reply(answer(query));
+    for (let i = 0; i < 50; i++) await reply(failure(query, Rcode.FORMERR));
+  });
+  assertEquals(addresses(await ask([server.server])), ["192.0.2.80"]);
+  assertEquals(server.received.length, 2);
+});
+
 Deno.test("FORMERR from a server that knows EDNS, or to a query without it, is a failure", async () => {
   await using knows = startUpstream(
     withoutEdns(Rcode.FORMERR, { additionals: [optRecord()] }),
