@@ -3,89 +3,21 @@
  *
  * @module
  */
-import { Access } from "./dns/access.ts";
-import { Cookies } from "./dns/cookies.ts";
-import type { Network } from "./dns/network.ts";
-import { TokenBuckets } from "./dns/token_buckets.ts";
-import type { BackendDescription } from "./backends/backend.ts";
+import { ControlError } from "./control/protocol.ts";
+import { ControlServer, type Handler } from "./control/server.ts";
+import { forwarderFor, guardFor, listen } from "./daemon/dns.ts";
+import { Operator } from "./daemon/operator.ts";
+import { type DaemonOptions, StartError } from "./daemon/options.ts";
 import { Recorder } from "./daemon/recorder.ts";
 import { Registry } from "./daemon/registry.ts";
-import {
-  findServed,
-  type ReadSpec,
-  type Served,
-  storeGiven,
-} from "./daemon/stored.ts";
-import { canonicalAddress } from "./dns/address.ts";
-import { UpstreamForwarder } from "./dns/forwarder.ts";
-import { ListenError, Listeners } from "./dns/listeners.ts";
-import { Guard } from "./dns/guard.ts";
-import { type Name, parseName, ROOT } from "./dns/name.ts";
-import { ResolvConf } from "./dns/resolv_conf.ts";
+import { findServed, type Served, storeGiven } from "./daemon/stored.ts";
 import { Responder } from "./dns/responder.ts";
-import { Route, Routes } from "./dns/routes.ts";
-import { type Server, Upstream } from "./dns/upstream.ts";
 import { Zone } from "./dns/zone.ts";
 import { log } from "./log.ts";
 import { MemoryStore } from "./store/memory.ts";
 import { SqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
 import { Summoner } from "./summon/summoner.ts";
-import type { Unikernel } from "./summon/unikernel.ts";
-
-/** Where names that are not ours are asked, and how the answers are kept. */
-export interface Forwarding {
-  /** Who is asked: nobody where there are none. Or a resolv.conf(5) that names them. */
-  servers: Server[] | { path: string };
-  /** Who is asked in their place about a domain and all below it: nobody where there are none. */
-  domains: Map<string, Server[]>;
-  /** How many answers are kept; 0 for none. */
-  cacheSize: number;
-  /** Seconds for which an answer that has expired may be given out where the servers fail; 0 for never. */
-  serveStale: number;
-}
-
-/** Who is served, and how much. */
-export interface Limits {
-  /** Networks that may ask beside this host and those it is attached to. */
-  allow: Network[];
-  /** Responses over UDP to one client network that has not shown who it is; 0 for no limit. */
-  responsesPerSecond: number;
-  /** How many machines one client network may have started at once, and how many more a second after that. */
-  startBurst: number;
-  startsPerSecond: number;
-  /** How many machines may be starting at the same time. */
-  maxStarts: number;
-  /** The name server identifier; none unless given. */
-  nsid?: string;
-}
-
-/** Everything the command line says, checked. */
-export interface DaemonOptions {
-  /** IPv4 or IPv6 address to serve DNS on. */
-  bind: string;
-  /** UDP port to serve DNS on; 0 lets the system choose. */
-  port: number;
-  forwarding: Forwarding;
-  backend: BackendDescription;
-  /** `--connect`, for the backend. */
-  connect: string;
-  /** The backend's own options; a flag's value is empty. */
-  settings: ReadonlyMap<string, string>;
-  unikernels: Unikernel[];
-  /** Reads a CONFIG that was not on the command line. */
-  readSpec: ReadSpec;
-  /** The path of the database; without one, what is known of the unikernels ends with the daemon. */
-  persistdb?: string;
-  limits: Limits;
-  /** Whether machines are stopped, each in its mode, when the daemon exits. */
-  stopOnExit: boolean;
-}
-
-/** The daemon could not start. The message may have several lines, one for each reason. */
-export class StartError extends Error {
-  override name = "StartError";
-}
 
 /** Milliseconds: how long clients that wait at SIGTERM are waited for, machines to stop, and all of it together. */
 const DRAIN_TIME = 1000, STOP_TIME = 2500, EXIT_TIME = 4500;
@@ -138,8 +70,18 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   });
   const registry = new Registry(backend, zone, summoner);
   const recorder = new Recorder(store, now, () => registry.all());
+  const operator = new Operator({
+    ...options,
+    registry,
+    store,
+    recorder,
+    now,
+    backend: options.backend.name,
+  });
+  let control: ControlServer | undefined;
   try {
     await serveAll(registry, recorder, toServe);
+    control = await openControl(options, operator.handle);
   } catch (error) {
     summoner.close();
     await backend.close();
@@ -150,9 +92,12 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const { bind } = options, { port } = listeners;
   log("jitsu").info(`serving DNS on ${bind}#${port}`, { address: bind, port });
 
+  Deno.addSignalListener("SIGHUP", () => operator.hangUp());
+
   const signal = await stopped.promise;
   log("jitsu").info(`${signal}: stopping`);
   await within(EXIT_TIME, async () => {
+    control?.close();
     listeners.drain();
     await within(DRAIN_TIME, () => responder.idle());
     // Whoever still waits is told, rather than left to wait.
@@ -168,84 +113,6 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     await Promise.all([store.close(), backend.close()]);
   });
   log("jitsu").info("stopped");
-}
-
-function forwarderFor(
-  { forwarding, bind, port }: DaemonOptions,
-): UpstreamForwarder | undefined {
-  const { servers, domains, cacheSize, serveStale } = forwarding;
-  const isSelf = (server: Server) =>
-    server.port === port && isOwnAddress(server.address, bind);
-  const routeTo = (domain: Name, servers: Server[]) => {
-    const upstreams = servers.map((server) => new Upstream(server));
-    const source = () => Promise.resolve(upstreams);
-    return new Route(domain, servers.length > 0 ? source : undefined, isSelf);
-  };
-  let fallback: Route | undefined;
-  if (!Array.isArray(servers)) {
-    const file = new ResolvConf(servers.path);
-    fallback = new Route(ROOT, () => file.servers(), isSelf);
-  } else if (servers.length > 0) {
-    fallback = routeTo(ROOT, servers);
-  }
-  if (fallback === undefined && domains.size === 0) return undefined;
-  const routes = new Routes(
-    fallback,
-    [...domains].map(([domain, servers]) =>
-      routeTo(parseName(domain), servers)
-    ),
-  );
-  return new UpstreamForwarder({ routes, cacheSize, serveStale });
-}
-
-/** Whether packets to an address come to a socket that is bound to `bind`, as the interfaces are now. */
-function isOwnAddress(address: string, bind: string): boolean {
-  if (bind !== "0.0.0.0" && bind !== "::") return address === bind;
-  return address.startsWith("127.") ||
-    Deno.networkInterfaces().some((each) =>
-      canonicalAddress(each.address) === address
-    );
-}
-
-function guardFor({ limits }: DaemonOptions, now: () => number): Guard {
-  const { allow, responsesPerSecond, startBurst, startsPerSecond, nsid } =
-    limits;
-  return new Guard({
-    access: new Access(allow, now),
-    cookies: new Cookies(() => Date.now() / 1000),
-    responses: responsesPerSecond === 0
-      ? undefined
-      : new TokenBuckets(responsesPerSecond, 2 * responsesPerSecond, now),
-    starts: new TokenBuckets(startsPerSecond, startBurst, now),
-    nsid,
-  });
-}
-
-/** Binds the sockets, and says in words what to do where that cannot be done. */
-function listen(
-  responder: Responder,
-  { bind, port }: DaemonOptions,
-): Listeners {
-  try {
-    return new Listeners(responder, bind, port);
-  } catch (error) {
-    if (!(error instanceof ListenError)) throw error;
-    throw new StartError(`${error.message}: ${remedyFor(error)}`);
-  }
-}
-
-function remedyFor({ cause, protocol }: ListenError): string {
-  if (cause instanceof Deno.errors.AddrInUse) {
-    const option = protocol === "UDP" ? "-lunp" : "-ltnp";
-    return `the port is taken; see who has it with "ss ${option}", or choose another with --listen`;
-  }
-  if (cause instanceof Deno.errors.AddrNotAvailable) {
-    return 'no network interface has that address; see "ip address", and --bind';
-  }
-  if (cause instanceof Deno.errors.PermissionDenied) {
-    return "ports below 1024 need root or CAP_NET_BIND_SERVICE; or choose another with --listen";
-  }
-  return String(cause);
 }
 
 async function openStore(path: string | undefined): Promise<Store> {
@@ -265,6 +132,21 @@ async function openStore(path: string | undefined): Promise<Store> {
       );
     },
   });
+}
+
+/** Opens the operator's socket, without which Jitsu can do unless it was chosen. */
+async function openControl(
+  { control }: DaemonOptions,
+  handle: Handler,
+): Promise<ControlServer | undefined> {
+  if (control === undefined) return undefined;
+  try {
+    return await ControlServer.open(control.path, handle);
+  } catch (error) {
+    if (!(error instanceof ControlError)) throw error;
+    if (control.isChosen) throw new StartError(error.message);
+    log("jitsu").warn(error.message);
+  }
 }
 
 /** Serves all of them, or says of all that cannot be served why. */

@@ -5,20 +5,31 @@
  */
 import type { BackendDescription } from "../backends/backend.ts";
 import { BACKENDS } from "../backends/registry.ts";
-import type { DaemonOptions, Forwarding } from "../daemon.ts";
-import type { Unreadable } from "../daemon/stored.ts";
+import { defaultControlPath, NO_CONTROL } from "../control/protocol.ts";
+import type {
+  DaemonOptions,
+  Forwarding,
+  Reloaded,
+  Unreadable,
+} from "../daemon/options.ts";
 import { type Server, serverName } from "../dns/upstream.ts";
 import type { setupLog } from "../log.ts";
-import type { Unikernel } from "../summon/unikernel.ts";
-import { readArguments } from "./args.ts";
-import { isCutOff, type Pair, parseConfig } from "./config.ts";
+import { readArguments, type Where } from "./args.ts";
+import {
+  type Command,
+  commandOf,
+  type CommandRequest,
+  readCommand,
+} from "./commands.ts";
 import {
   type HELP_FORMATS,
   NO_FORWARDER,
+  type Option,
+  OPTIONS,
   type OptionValues,
 } from "./options.ts";
-import { didYouMean, printable, quoted } from "./text.ts";
-import { type Defaults, readUnikernel } from "./unikernel.ts";
+import { didYouMean, quoted } from "./text.ts";
+import { readSpec, readUnikernels } from "./unikernels.ts";
 import { isWildcard } from "./values.ts";
 
 /** What the user wants. */
@@ -30,27 +41,69 @@ export type Request =
     options: DaemonOptions;
     log: Parameters<typeof setupLog>[0];
   }
+  | { kind: "command"; command: CommandRequest }
   /** It cannot be told: what is wrong, all of it, a line each. */
   | { kind: "refuse"; problems: string[] };
 
 /** Reads the command line. Help and the version are given whatever else is wrong. */
 export function readCommandLine(argv: readonly string[]): Request {
-  const { values, settings, configs, problems } = readArguments(argv);
-  if (values.help) return { kind: "help", format: values.help };
-  if (values.version) return { kind: "version" };
+  const command = commandOf(argv);
+  return command === undefined
+    ? readServe(argv)
+    : readCommandWords(command, argv.slice(1));
+}
 
-  const backend = backendOf(values.backend, problems);
-  if (backend) checkSettings(backend, values.connect, settings, problems);
-  const forwarding = forwardingOf(values, problems);
-  const unikernels = unikernelsOf(
-    joinCutOff(configs, problems),
-    { ...values, backend },
+function readCommandWords(
+  command: Command,
+  words: readonly string[],
+): Request {
+  const problems: string[] = [];
+  const request = readCommand(command, words, problems);
+  const help = request.values.help as typeof HELP_FORMATS[number] | undefined;
+  if (help) return { kind: "help", format: help };
+  return problems.length > 0
+    ? { kind: "refuse", problems }
+    : { kind: "command", command: request };
+}
+
+/** The command line of a daemon. */
+function readServe(argv: readonly string[]): Request {
+  return readSaid(argv).request;
+}
+
+/** A request, and what each option is, as text, to tell which have changed. */
+interface Said {
+  request: Request;
+  options: ReadonlyMap<string, string>;
+}
+
+function readSaid(argv: readonly string[]): Said {
+  const { values, settings, configs, problems, ...args } = readArguments(argv);
+  const said: Said["options"] = new Map(
+    [...Object.entries(values), ...settings].map((
+      [name, value],
+    ) => [name, JSON.stringify(value) ?? ""]),
+  );
+  const saying = (request: Request): Said => ({ request, options: said });
+  if (values.help) return saying({ kind: "help", format: values.help });
+  if (values.version) return saying({ kind: "version" });
+
+  const backend = backendOf(values.backend, args.where, problems);
+  if (backend) {
+    checkSettings(backend, values.connect, settings, args.where, problems);
+  }
+  const forwarding = forwardingOf(values, args.where, problems);
+  const defaults = { ...values, backend };
+  const unikernels = readUnikernels(
+    args.unikernels,
+    configs,
+    defaults,
     problems,
   );
   if (backend === undefined || problems.length > 0) {
-    return { kind: "refuse", problems };
+    return saying({ kind: "refuse", problems });
   }
-  return {
+  return saying({
     kind: "serve",
     options: {
       bind: values.bind,
@@ -60,7 +113,16 @@ export function readCommandLine(argv: readonly string[]): Request {
       connect: values.connect,
       settings,
       unikernels,
-      readSpec: (spec) => readSpec(spec, { ...values, backend }),
+      readSpec: (spec) => readSpec(spec, defaults),
+      reload: () =>
+        values.config === undefined
+          ? {
+            problems: [
+              "there is nothing to read again: Jitsu was started without --config",
+            ],
+          }
+          : reload(argv, said),
+      control: controlOf(values),
       persistdb: values.persistdb,
       limits: {
         allow: values.allow,
@@ -73,18 +135,56 @@ export function readCommandLine(argv: readonly string[]): Request {
       stopOnExit: values["stop-on-exit"],
     },
     log: { format: values["log-format"], level: values["log-level"] },
-  };
+  });
+}
+
+/** What the same command line says now that its configuration file may be another. */
+function reload(
+  argv: readonly string[],
+  before: Said["options"],
+): Reloaded | Unreadable {
+  const { request, options } = readSaid(argv);
+  if (request.kind === "refuse") return { problems: request.problems };
+  if (request.kind !== "serve") throw new Error(`${request.kind} is no reload`);
+  if (options.get("backend") !== before.get("backend")) {
+    return {
+      problems: [
+        `the backend is ${
+          options.get("backend")
+        } now: stop Jitsu and start it again`,
+      ],
+    };
+  }
+  const { unikernels, readSpec } = request.options;
+  const table: readonly Option[] = OPTIONS;
+  const needRestart = [...new Set([...before.keys(), ...options.keys()])]
+    .filter((name) =>
+      options.get(name) !== before.get(name) &&
+      !table.find((option) => option.name === name)?.reloads
+    );
+  return { unikernels, readSpec, needRestart };
+}
+
+function controlOf(
+  { control, persistdb }: OptionValues,
+): DaemonOptions["control"] {
+  if (control === NO_CONTROL) return undefined;
+  const path = control ?? defaultControlPath(persistdb);
+  return path === undefined
+    ? undefined
+    : { path, isChosen: control !== undefined };
 }
 
 function backendOf(
   name: string,
+  where: Where,
   problems: string[],
 ): BackendDescription | undefined {
   const backend = BACKENDS.find((each) => each.name === name);
   if (backend === undefined) {
     const names = BACKENDS.map((each) => each.name);
     problems.push(
-      `option --backend ${quoted(name)} is not one of ${names.join(", ")}${
+      `${where("backend")} ${quoted(name)} is not one of ${names.join(", ")}${
         didYouMean(name, names)
       }`,
     );
@@ -96,27 +196,32 @@ function checkSettings(
   backend: BackendDescription,
   connect: string,
   settings: ReadonlyMap<string, string>,
+  where: Where,
   problems: string[],
 ): void {
   const expected = backend.expectedConnect?.(connect);
   if (expected !== undefined) {
     // A host may come without the slashes that credentials are found by.
     const shown = connect.includes("//") ? connect : connect.replace(/.*@/, "");
-    problems.push(`option --connect ${quoted(shown)}: expected ${expected}`);
+    problems.push(`${where("connect")} ${quoted(shown)}: expected ${expected}`);
   }
   for (const name of settings.keys()) {
     const has = ({ options = [] }: BackendDescription) =>
       options.some((each) => each.name === name);
     if (has(backend)) continue;
     problems.push(
-      `option --${name} belongs to the backend ${
+      `${where(name)} belongs to the backend ${
         BACKENDS.find(has)!.name
       }, not to ${backend.name}`,
     );
   }
 }
 
-function forwardingOf(values: OptionValues, problems: string[]): Forwarding {
+function forwardingOf(
+  values: OptionValues,
+  where: Where,
+  problems: string[],
+): Forwarding {
   const { forward, forwarder, port } = values;
   const servers = forwarder.flatMap((each) =>
     each === NO_FORWARDER ? [] : [{
@@ -126,13 +231,13 @@ function forwardingOf(values: OptionValues, problems: string[]): Forwarding {
   );
   if (0 < servers.length && servers.length < forwarder.length) {
     problems.push(
-      `option --forwarder ${NO_FORWARDER} turns forwarding off, and ${
+      `${where("forwarder")} ${NO_FORWARDER} turns forwarding off, and ${
         serverName(servers[0])
       } is to be forwarded to: give one or the other`,
     );
   }
   for (const server of servers) {
-    checkServer(`option --forwarder`, server, values, problems);
+    checkServer(where("forwarder"), server, values, problems);
   }
 
   const domains = new Map<string, Server[]>();
@@ -140,14 +245,16 @@ function forwardingOf(values: OptionValues, problems: string[]): Forwarding {
     const known = domains.get(domain);
     if (known !== undefined && (server === undefined || known.length === 0)) {
       problems.push(
-        `option --forward ${domain}= keeps ${domain} in the house, and is not the only one for it: give one or the other`,
+        `${
+          where("forward")
+        } ${domain}= keeps ${domain} in the house, and is not the only one for it: give one or the other`,
       );
     }
     const added = server === undefined
       ? []
       : [{ address: server.address, port: server.port ?? port }];
     for (const each of added) {
-      checkServer(`option --forward ${domain}=`, each, values, problems);
+      checkServer(`${where("forward")} ${domain}=`, each, values, problems);
     }
     domains.set(domain, [...known ?? [], ...added]);
   }
@@ -173,70 +280,4 @@ function checkServer(
       `${option} ${address} with port ${port} is where Jitsu itself listens: queries would never leave it`,
     );
   }
-}
-
-/** Puts a CONFIG together again that white space after a comma has cut in two, so that what else is wrong is found. */
-function joinCutOff(words: readonly string[], problems: string[]): string[] {
-  const configs: string[] = [];
-  words.forEach((word, i) => {
-    if (i === 0 || !isCutOff(words[i - 1])) {
-      configs.push(word);
-      return;
-    }
-    problems.push(
-      `CONFIG ${configs.length} ends in a comma before ${
-        quoted(word)
-      }: no white space may come after a comma`,
-    );
-    configs[configs.length - 1] += word;
-  });
-  return configs;
-}
-
-/** The unikernel of one CONFIG. */
-function readSpec(spec: string, defaults: Defaults): Unikernel | Unreadable {
-  const { pairs, problems } = parseConfig(spec);
-  const unikernel = readUnikernel(pairs, defaults, problems);
-  return problems.length > 0 ? { problems } : unikernel;
-}
-
-function unikernelsOf(
-  configs: readonly string[],
-  defaults: Defaults,
-  problems: string[],
-): Unikernel[] {
-  /** The number of the CONFIG that has a name or UUID, by that. */
-  const owners = new Map<string, number>();
-  return configs.flatMap((text, i) => {
-    const { pairs, problems: found } = parseConfig(text);
-    const unikernels = pairs.length === 0
-      ? []
-      : [readUnikernel(pairs, defaults, found)];
-    for (const { name, machine: { uuid } } of unikernels) {
-      for (const id of new Set([name, uuid])) {
-        if (!id) continue;
-        const owner = owners.get(id);
-        if (owner === undefined) owners.set(id, i + 1);
-        else {
-          found.push(
-            `${id === uuid ? "uuid" : "name"} ${
-              quoted(id)
-            } is that of CONFIG ${owner} too`,
-          );
-        }
-      }
-    }
-    problems.push(
-      ...found.map((problem) => `CONFIG ${i + 1}${labelOf(pairs)}: ${problem}`),
-    );
-    return unikernels;
-  });
-}
-
-/** What somebody tells a CONFIG by: its names and addresses. Other values may be long, or secret. */
-function labelOf(pairs: readonly Pair[]): string {
-  const label = pairs
-    .filter(({ key }) => ["dns", "ip", "name", "uuid"].includes(key))
-    .map(({ key, value }) => `${key}=${value}`);
-  return label.length === 0 ? "" : ` (${printable(label.join())})`;
 }

@@ -24,12 +24,12 @@ export function renderGroff(sections: readonly Section[]): string {
 
 function block(block: Block, index: number): string[] {
   const paragraph = index === 0 ? [] : [".PP"]; // .SH has begun the first
-  if ("command" in block) {
+  if ("command" in block || "example" in block) {
     return [
       ...paragraph,
       ".RS 4",
       ".nf",
-      escape(block.command),
+      escape("command" in block ? block.command : block.example),
       ".fi",
       ".RE",
     ];

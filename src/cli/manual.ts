@@ -7,15 +7,19 @@
  */
 import type { BackendDescription, BackendKey } from "../backends/backend.ts";
 import { BACKENDS } from "../backends/registry.ts";
+import { type Command, COMMANDS } from "./commands.ts";
 import { COMMON_KEYS } from "./keys.ts";
 import { LATER, NOT_YET } from "./later.ts";
 import { type Option, OPTIONS } from "./options.ts";
 
-/** A paragraph, a term with its explanation, or a command line to type as it is. */
+const ALL_OPTIONS: readonly Option[] = OPTIONS;
+
+/** A paragraph, a term with its explanation, a command line to type as it is, or lines of a file. */
 export type Block =
   | { text: string }
   | { term: string; text: string }
-  | { command: string };
+  | { command: string }
+  | { example: string };
 
 /** A section of the manual, with its blocks in order. */
 export interface Section {
@@ -30,9 +34,26 @@ export const SUBJECT = "jitsu - Just-In-Time Summoning of Unikernels";
 export function manual(): Section[] {
   return [
     { title: "NAME", blocks: [{ text: SUBJECT }] },
-    { title: "SYNOPSIS", blocks: [{ text: "`jitsu` [OPTION]... CONFIG..." }] },
+    {
+      title: "SYNOPSIS",
+      blocks: [
+        { text: "`jitsu` [OPTION]... CONFIG..." },
+        { text: "`jitsu` COMMAND [OPTION]... [OPERAND]" },
+      ],
+    },
     ...DESCRIPTION,
     { title: "OPTIONS", blocks: OPTIONS.map(optionBlock) },
+    {
+      title: "COMMANDS",
+      blocks: [
+        {
+          text:
+            "A command talks to the running daemon, which it finds by `--control` or `--persistdb` as the daemon was " +
+            "given them. Where it does not run, `status`, `history`, `add` and `remove` use the `--persistdb` itself.",
+        },
+        ...COMMANDS.flatMap(commandBlocks),
+      ],
+    },
     { title: "COMMON CONFIGURATION", blocks: COMMON_KEYS.map(keyBlock) },
     ...BACKENDS.map(backendSection),
     ...USE,
@@ -58,6 +79,25 @@ function keyBlock({ name, doc, required, repeatable }: BackendKey): Block {
     term: `\`${name}\`` + (notes.length > 0 ? ` (${notes.join(", ")})` : ""),
     text: LATER.keys.includes(name) ? later(doc) : doc,
   };
+}
+
+/** A command, and what its options are beside those of the daemon's. */
+function commandBlocks({ name, operand, options, doc }: Command): Block[] {
+  const own = options.filter((option) =>
+    !ALL_OPTIONS.some((each) => each.name === option.name) ||
+    option.name === "mode" || option.name === "backend"
+  );
+  const words = own.map(({ name, value }) =>
+    `[\`--${name}\`${value ? `=${value}` : ""}]`
+  );
+  if (operand) {
+    words.push(operand.required ? operand.name : `[${operand.name}]`);
+  }
+  const docs = own.map(({ name, doc }) => `\`--${name}\`: ${doc}`);
+  return [{
+    term: [`\`${name}\``, ...words].join(" "),
+    text: [doc, ...docs].join(" "),
+  }];
 }
 
 function later(doc: string): string {
@@ -113,7 +153,37 @@ const DESCRIPTION: Section[] = [
   },
 ];
 
+const FILE: Section = {
+  title: "CONFIGURATION FILE",
+  blocks: [
+    {
+      text:
+        "With `--config` options and unikernels are in a file, in TOML. An option stands under its long name; one that " +
+        "may be given repeatedly is an array, and one without a value is `true`. Each unikernel is a table " +
+        "`[[unikernel]]` with the keys of a CONFIG. The file is only ever read.",
+    },
+    {
+      text:
+        "A CONFIG on the command line takes the place of the file's unikernel of the same name, and an option that of " +
+        "the file's. `jitsu check` tells what is wrong with a file, `jitsu reload` makes the daemon read it again.",
+    },
+    {
+      example: [
+        'backend = "process"',
+        'forwarder = ["9.9.9.9", "149.112.112.112"]',
+        "[[unikernel]]",
+        'name = "www"',
+        'dns = ["www.example.org", "example.org"]',
+        'ip = "127.0.0.2"',
+        "wait_for_tcp = 8080",
+        'command = "python3 -m http.server 8080"',
+      ].join("\n"),
+    },
+  ],
+};
+
 const USE: Section[] = [
+  FILE,
   {
     title: "EXAMPLES",
     blocks: [
@@ -164,13 +234,19 @@ const USE: Section[] = [
     blocks: [
       {
         term: "0",
-        text: "Jitsu was stopped by a signal, or showed its help or version.",
+        text:
+          "Jitsu was stopped by a signal, showed its help or version, or did what a command asked for.",
       },
-      { term: "1", text: "The command line is wrong. Nothing was touched." },
+      {
+        term: "1",
+        text:
+          "The command line or the configuration file is wrong, or names a unikernel that there is not. Nothing was touched.",
+      },
       {
         term: "2",
         text:
-          "Jitsu could not start: the address is in use, the backend cannot be reached, or a unikernel is unknown to it.",
+          "Jitsu could not start: the address is in use, the backend cannot be reached, or a unikernel is unknown to it. Or a command " +
+          "could not be done: no daemon answers, or the unikernel could not be started or stopped.",
       },
       { term: "3", text: "A fault of Jitsu itself, which is worth a report." },
     ],
@@ -178,6 +254,10 @@ const USE: Section[] = [
   {
     title: "SIGNALS",
     blocks: [
+      {
+        term: "SIGHUP",
+        text: "The same as `jitsu reload`. What came of it is in the log.",
+      },
       {
         term: "SIGTERM, SIGINT",
         text:
@@ -202,6 +282,9 @@ const USE: Section[] = [
   {
     title: "FILES",
     blocks: [{
+      term: "/run/jitsu/control.sock, $XDG_RUNTIME_DIR/jitsu.sock",
+      text: "The control socket. See `--control`.",
+    }, {
       term: "/etc/resolv.conf",
       text:
         "The nameservers that are asked for names that belong to no unikernel, unless there is a `--forwarder`.",

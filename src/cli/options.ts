@@ -41,6 +41,10 @@ export interface Option {
   bare?: string;
   /** Whether it may be given several times; its value is an array then. */
   repeatable?: boolean;
+  /** Values to choose from, for the shells' completions. */
+  choices?: readonly string[];
+  /** Whether a reload of the configuration applies it; any other counts from the next start on. */
+  reloads?: boolean;
   /** What it means, in sentences; words to type stand in backquotes. */
   doc: string;
 }
@@ -84,6 +88,13 @@ export const OPTIONS = [
       "How many answers of other DNS servers to remember, for as long as their TTLs allow. `0` is none.",
   },
   {
+    name: "config",
+    value: "FILE",
+    read: readText,
+    doc:
+      "Read options and unikernels from this file too; see CONFIGURATION FILE. What the command line says wins.",
+  },
+  {
     name: "connect",
     short: "c",
     value: "CONNECT",
@@ -94,7 +105,17 @@ export const OPTIONS = [
       "or `vbox:///session`. For xapi a host of the pool, such as `https://root@xs1.example.org/`.",
   },
   {
+    name: "control",
+    value: "PATH",
+    read: readText,
+    doc:
+      "The Unix socket that `jitsu status` and the other commands talk to the daemon over; only its own user and root " +
+      "can. `none` turns it off. Without this option it is the `--persistdb` with `.sock` at its end, or " +
+      "/run/jitsu/control.sock for root, or jitsu.sock in $XDG_RUNTIME_DIR.",
+  },
+  {
     name: "delay",
+    reloads: true,
     short: "d",
     value: "SECONDS",
     read: readSeconds,
@@ -130,6 +151,7 @@ export const OPTIONS = [
     short: "h",
     value: "FMT",
     read: readChoice(HELP_FORMATS),
+    choices: HELP_FORMATS,
     bare: "pager",
     doc: "Show this help: in a `pager` if on a terminal, as `plain` text, or " +
       "as the `groff` source of the man page.",
@@ -147,6 +169,7 @@ export const OPTIONS = [
     name: "log-format",
     value: "FMT",
     read: readChoice(LOG_FORMATS),
+    choices: LOG_FORMATS,
     absent: "human",
     doc: "Log in lines for people (`human`) or for programs (`json`).",
   },
@@ -154,6 +177,7 @@ export const OPTIONS = [
     name: "log-level",
     value: "LEVEL",
     read: readChoice(LOG_LEVELS),
+    choices: LOG_LEVELS,
     absent: "info",
     doc:
       "Log what is at least this important: `debug`, `info`, `warn` or `error`.",
@@ -168,9 +192,11 @@ export const OPTIONS = [
   },
   {
     name: "mode",
+    reloads: true,
     short: "m",
     value: "MODE",
     read: readChoice(STOP_MODES),
+    choices: STOP_MODES,
     absent: "destroy",
     doc:
       "How a unikernel is stopped when nobody has asked for it for 2 x TTL seconds: `destroy`, `suspend` or " +
@@ -242,6 +268,7 @@ export const OPTIONS = [
   },
   {
     name: "ttl",
+    reloads: true,
     short: "t",
     value: "SECONDS",
     read: readTtl,
@@ -257,6 +284,7 @@ export const OPTIONS = [
     value: "BACKEND",
     read: readText,
     absent: "libvirt",
+    choices: BACKENDS.map((each) => each.name),
     doc: `What runs the unikernels: ${
       BACKENDS.map((each) => `\`${each.name}\``).join(" or ")
     }. Each has keys and options of its own, which have a section below.`,

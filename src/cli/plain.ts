@@ -29,6 +29,7 @@ export function renderPlain(sections: readonly Section[]): string {
 
 function block(block: Block): string {
   if ("command" in block) return indented(4, block.command.split("\n"));
+  if ("example" in block) return indented(4, block.example.split("\n"));
   const text = block.text.replaceAll("`", "");
   if (!("term" in block)) return indented(4, wrap(text, WIDTH - 4));
   return indented(4, [block.term.replaceAll("`", "")]) +

@@ -5,7 +5,10 @@
  */
 import { BackendError } from "../backends/backend.ts";
 import { setupLog } from "../log.ts";
+import { ControlError, Unreachable } from "../control/protocol.ts";
+import { StartError } from "../daemon/options.ts";
 import { StoreError } from "../store/store.ts";
+import type { CommandRequest } from "./commands.ts";
 import { readCommandLine } from "./command_line.ts";
 import { showHelp } from "./help.ts";
 import { write } from "./output.ts";
@@ -34,10 +37,12 @@ export async function run(
       case "refuse":
         complain(request.problems);
         return USAGE;
+      case "command":
+        return await runCommand(request.command);
       case "serve": {
         setupLog(request.log);
         // Loaded only now: nobody should wait for it who wants help.
-        const { runDaemon, StartError } = await import("../daemon.ts");
+        const { runDaemon } = await import("../daemon.ts");
         try {
           await runDaemon(request.options);
           return 0;
@@ -53,6 +58,48 @@ export async function run(
     complain([`internal error: ${(error as Error).stack ?? error}`]);
     return INTERNAL;
   }
+}
+
+async function runCommand(request: CommandRequest): Promise<number> {
+  if (request.name === "check") return checkFile(request.operand!);
+  if (request.name === "completions") {
+    const { completions } = await import("./completions.ts");
+    const shell = request.operand as Parameters<typeof completions>[0];
+    write(Deno.stdout, completions(shell));
+    return 0;
+  }
+  const { operate } = await import("./operate.ts");
+  try {
+    await operate(request);
+    return 0;
+  } catch (error) {
+    if (error instanceof ControlError) {
+      complain(error.problems);
+      return error.usage ? USAGE : NOT_STARTED;
+    }
+    if (!(error instanceof Unreachable || error instanceof StoreError)) {
+      throw error;
+    }
+    complain([error.message]);
+    return NOT_STARTED;
+  }
+}
+
+/** `jitsu check`. */
+function checkFile(path: string): number {
+  const request = readCommandLine([`--config=${path}`]);
+  if (request.kind !== "serve") {
+    complain(request.kind === "refuse" ? request.problems : []);
+    return USAGE;
+  }
+  const { length } = request.options.unikernels;
+  write(
+    Deno.stdout,
+    `${path}: ${length} ${
+      length === 1 ? "unikernel" : "unikernels"
+    }, no mistake\n`,
+  );
+  return 0;
 }
 
 function complain(problems: readonly string[]): void {

@@ -41,14 +41,17 @@ export interface Defaults {
   backend: BackendDescription | undefined;
 }
 
+/** Told what is wrong, and with which key where it is there. */
+export type Report = (problem: string, key?: string) => void;
+
 /**
- * Makes the unikernel of its keys and values. What is wrong with them is added to `problems`, a line each; the
+ * Makes the unikernel of its keys and values. What is wrong with them is reported, a line each; the
  * unikernel is then only good for finding out what else is wrong.
  */
 export function readUnikernel(
   pairs: readonly Pair[],
   defaults: Defaults,
-  problems: string[],
+  report: Report,
 ): Unikernel {
   const given = new Map<string, string[]>();
   for (const { key, value } of pairs) {
@@ -56,7 +59,7 @@ export function readUnikernel(
     if (values) values.push(value);
     else given.set(key, [value]);
   }
-  checkKeys(given, defaults.backend, problems);
+  checkKeys(given, defaults.backend, report);
 
   function all<T>(key: string, read: Reader<T>): T[] {
     return (given.get(key) ?? []).flatMap((text) => {
@@ -64,7 +67,7 @@ export function readUnikernel(
         return [read(text)];
       } catch (error) {
         if (!(error instanceof ValueError)) throw error;
-        problems.push(`${key} ${quoted(text)} is not ${error.message}`);
+        report(`${key} ${quoted(text)} is not ${error.message}`, key);
         return [];
       }
     });
@@ -74,7 +77,7 @@ export function readUnikernel(
     const once = new Set<T>(), again = new Set<T>();
     for (const value of values) (once.has(value) ? again : once).add(value);
     for (const value of again) {
-      problems.push(`${key} ${value} is given more than once`);
+      report(`${key} ${value} is given more than once`, key);
     }
     return values;
   }
@@ -95,7 +98,7 @@ export function readUnikernel(
   const waitRequired = one("wait_required", readBoolean) ?? false;
   const waitTimeout = one("wait_timeout", readSeconds) ?? DEFAULT_WAIT_TIMEOUT;
 
-  if (useSynjitsu) checkLater("use_synjitsu", problems);
+  if (useSynjitsu) checkLater("use_synjitsu", report);
   const backendWaits = (defaults.backend?.keys ?? []).some(({ name, waits }) =>
     waits && one(name, readBoolean)
   );
@@ -104,9 +107,7 @@ export function readUnikernel(
   ) {
     for (const key of ["wait_required", "wait_timeout"]) {
       if (!given.has(key)) continue;
-      problems.push(
-        `${key} means nothing without wait_for_tcp or wait_for_key`,
-      );
+      report(`${key} means nothing without wait_for_tcp or wait_for_key`, key);
     }
   }
   return {
@@ -143,35 +144,36 @@ export function readUnikernel(
 function checkKeys(
   given: ReadonlyMap<string, readonly string[]>,
   backend: BackendDescription | undefined,
-  problems: string[],
+  report: Report,
 ): void {
   const known = [...COMMON_KEYS, ...backend?.keys ?? []];
   for (const [name, values] of given) {
     const key = known.find((each) => each.name === name);
     if (key === undefined) {
-      if (backend) problems.push(unknownKey(name, known, backend));
+      if (backend) report(unknownKey(name, known, backend), name);
       continue;
     }
     if (values.length > 1 && !key.repeatable) {
-      problems.push(
+      report(
         `${name} is given ${values.length} times, once is the most`,
+        name,
       );
     }
     const why = backend?.unusable?.[name];
     if (why !== undefined) {
-      problems.push(`${name} is of no use with ${backend!.name}: ${why}`);
+      report(`${name} is of no use with ${backend!.name}: ${why}`, name);
     }
     for (const value of values) {
       const expected = key.expected?.(value);
       if (expected === undefined) continue;
-      problems.push(`${name} ${quoted(value)}: expected ${expected}`);
+      report(`${name} ${quoted(value)}: expected ${expected}`, name);
     }
   }
   for (const { name, required } of known) {
-    if (required && !given.has(name)) problems.push(`${name} is missing`);
+    if (required && !given.has(name)) report(`${name} is missing`);
   }
   if (!given.has("name") && !given.has("uuid")) {
-    problems.push("name is missing (or uuid)");
+    report("name is missing (or uuid)");
   }
 }
 
@@ -190,6 +192,6 @@ function unknownKey(
     }`;
 }
 
-function checkLater(key: string, problems: string[]): void {
-  if (LATER.keys.includes(key)) problems.push(`key ${key} is ${NOT_YET}`);
+function checkLater(key: string, report: Report): void {
+  if (LATER.keys.includes(key)) report(`key ${key} is ${NOT_YET}`, key);
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ReadSpec } from "./options.ts";
 import type { Unikernel } from "../summon/unikernel.ts";
 import {
   type Change,
@@ -10,14 +11,6 @@ import {
   type Store,
   StoreError,
 } from "../store/store.ts";
-
-/** What is wrong with a CONFIG, all of it, a line each. */
-export interface Unreadable {
-  problems: string[];
-}
-
-/** Makes a unikernel of a CONFIG as text. */
-export type ReadSpec = (spec: string) => Unikernel | Unreadable;
 
 /** What there is to serve, and what the store knows of it. */
 export interface Served {

@@ -32,7 +32,10 @@ function wrongWith(fields: string): string[] {
 
 Deno.test("the original's getting-started command says what to serve", () => {
   const config = "dns=www.openmirage.org,ip=192.168.0.22,name=mirage-www";
-  const { options: { readSpec: _, ...options }, log } = served(
+  const {
+    options: { readSpec: _, reload: __, control: ___, ...options },
+    log,
+  } = served(
     ...["-c", "xen:///", config],
   );
   assertEquals({ options, log }, {

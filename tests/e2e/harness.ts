@@ -125,6 +125,23 @@ export function freePort(): number {
   return listener.addr.port;
 }
 
+/** Runs the program until it exits: its exit code and what it wrote. */
+export async function runJitsu(
+  ...args: string[]
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const [program, ...words] = COMMAND;
+  const { code, stdout, stderr } = await new Deno.Command(program, {
+    args: [...words, ...args],
+    stdin: "null",
+  }).output();
+  const decoder = new TextDecoder();
+  return {
+    code,
+    stdout: decoder.decode(stdout),
+    stderr: decoder.decode(stderr),
+  };
+}
+
 /** The program, running. */
 export class Jitsu implements AsyncDisposable {
   /** Where it serves DNS. */
@@ -152,7 +169,10 @@ export class Jitsu implements AsyncDisposable {
   ): Promise<Jitsu> {
     const hasPort = args.some((arg) => arg.startsWith("--listen="));
     const port = hasPort ? [] : ["--listen=0"];
-    const jitsu = new Jitsu([...wrapper, ...COMMAND, ...port, ...args]);
+    const isControlled = args.some((arg) => arg.startsWith("--control="));
+    const control = isControlled ? [] : ["--control=none"];
+    const options = [...port, ...control];
+    const jitsu = new Jitsu([...wrapper, ...COMMAND, ...options, ...args]);
     try {
       const [, address, port] = await jitsu.logged(
         /serving DNS on ([^ ]+)#(\d+)/,

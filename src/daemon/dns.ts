@@ -1,0 +1,98 @@
+/**
+ * The daemon's DNS side, built as it was told: who is asked, who is served, where it listens.
+ *
+ * @module
+ */
+import { Access } from "../dns/access.ts";
+import { canonicalAddress } from "../dns/address.ts";
+import { Cookies } from "../dns/cookies.ts";
+import { UpstreamForwarder } from "../dns/forwarder.ts";
+import { Guard } from "../dns/guard.ts";
+import { ListenError, Listeners } from "../dns/listeners.ts";
+import { type Name, parseName, ROOT } from "../dns/name.ts";
+import { ResolvConf } from "../dns/resolv_conf.ts";
+import type { Responder } from "../dns/responder.ts";
+import { Route, Routes } from "../dns/routes.ts";
+import { TokenBuckets } from "../dns/token_buckets.ts";
+import { type Server, Upstream } from "../dns/upstream.ts";
+import { type DaemonOptions, StartError } from "./options.ts";
+
+/** Who is asked about names that are not ours; nobody where forwarding is off. */
+export function forwarderFor(
+  { forwarding, bind, port }: DaemonOptions,
+): UpstreamForwarder | undefined {
+  const { servers, domains, cacheSize, serveStale } = forwarding;
+  const isSelf = (server: Server) =>
+    server.port === port && isOwnAddress(server.address, bind);
+  const routeTo = (domain: Name, servers: Server[]) => {
+    const upstreams = servers.map((server) => new Upstream(server));
+    const source = () => Promise.resolve(upstreams);
+    return new Route(domain, servers.length > 0 ? source : undefined, isSelf);
+  };
+  let fallback: Route | undefined;
+  if (!Array.isArray(servers)) {
+    const file = new ResolvConf(servers.path);
+    fallback = new Route(ROOT, () => file.servers(), isSelf);
+  } else if (servers.length > 0) {
+    fallback = routeTo(ROOT, servers);
+  }
+  if (fallback === undefined && domains.size === 0) return undefined;
+  const routes = new Routes(
+    fallback,
+    [...domains].map(([domain, servers]) =>
+      routeTo(parseName(domain), servers)
+    ),
+  );
+  return new UpstreamForwarder({ routes, cacheSize, serveStale });
+}
+
+/** Whether packets to an address come to a socket that is bound to `bind`, as the interfaces are now. */
+function isOwnAddress(address: string, bind: string): boolean {
+  if (bind !== "0.0.0.0" && bind !== "::") return address === bind;
+  return address.startsWith("127.") ||
+    Deno.networkInterfaces().some((each) =>
+      canonicalAddress(each.address) === address
+    );
+}
+
+/** Who is served, and how much. `now` is a monotonic clock in milliseconds. */
+export function guardFor({ limits }: DaemonOptions, now: () => number): Guard {
+  const { allow, responsesPerSecond, startBurst, startsPerSecond, nsid } =
+    limits;
+  return new Guard({
+    access: new Access(allow, now),
+    cookies: new Cookies(() => Date.now() / 1000),
+    responses: responsesPerSecond === 0
+      ? undefined
+      : new TokenBuckets(responsesPerSecond, 2 * responsesPerSecond, now),
+    starts: new TokenBuckets(startsPerSecond, startBurst, now),
+    nsid,
+  });
+}
+
+/** Binds the sockets. Throws {@linkcode StartError}, which says what to do, where that cannot be done. */
+export function listen(
+  responder: Responder,
+  { bind, port }: DaemonOptions,
+): Listeners {
+  try {
+    return new Listeners(responder, bind, port);
+  } catch (error) {
+    if (!(error instanceof ListenError)) throw error;
+    throw new StartError(`${error.message}: ${remedyFor(error)}`);
+  }
+}
+
+function remedyFor({ cause, protocol }: ListenError): string {
+  if (cause instanceof Deno.errors.AddrInUse) {
+    const option = protocol === "UDP" ? "-lunp" : "-ltnp";
+    return `the port is taken; see who has it with "ss ${option}", or choose another with --listen`;
+  }
+  if (cause instanceof Deno.errors.AddrNotAvailable) {
+    return 'no network interface has that address; see "ip address", and --bind';
+  }
+  if (cause instanceof Deno.errors.PermissionDenied) {
+    return "ports below 1024 need root or CAP_NET_BIND_SERVICE; or choose another with --listen";
+  }
+  return String(cause);
+}
