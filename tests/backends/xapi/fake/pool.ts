@@ -148,6 +148,11 @@ export class FakePool {
     };
   }
 
+  /** What was said of the guest in a VM; can be changed. */
+  guest(name: string): VmOptions {
+    return [...this.#vms.values()].find((each) => each.name === name)!;
+  }
+
   vm(ref: string): Struct {
     const record = this.db.get("VM", ref);
     if (record === undefined) throw new Failure("HANDLE_INVALID", "VM", ref);
