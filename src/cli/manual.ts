@@ -64,7 +64,9 @@ function optionBlock({ name, short, value, absent, bare, doc }: Option): Block {
   let term = `\`--${name}\``;
   if (value) {
     term += bare ? `[=${value}]` : `=${value}`;
-    if (short) term = `\`-${short}\` ${bare ? `[${value}]` : value}, ${term}`;
+    if (short) {
+      term = `\`-${short}\`${bare ? `[${value}]` : ` ${value}`}, ${term}`;
+    }
   }
   if (absent ?? bare) {
     term += bare ? ` (default=${bare})` : ` (absent=${absent})`;
