@@ -14,6 +14,7 @@ import { findServed, type Served, storeGiven } from "./daemon/stored.ts";
 import { Responder } from "./dns/responder.ts";
 import { Zone } from "./dns/zone.ts";
 import { log } from "./log.ts";
+import { ServiceManager } from "./service/notify.ts";
 import { MemoryStore } from "./store/memory.ts";
 import { SqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
@@ -39,6 +40,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     Deno.addSignalListener(signal, () => stopped.resolve(signal));
   }
 
+  const manager = ServiceManager.find();
   const store = await openStore(options.persistdb);
   const toServe = await findServed(
     store,
@@ -91,11 +93,13 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   listeners.serve();
   const { bind } = options, { port } = listeners;
   log("jitsu").info(`serving DNS on ${bind}#${port}`, { address: bind, port });
+  manager?.ready(`serving DNS on ${bind}#${port}`);
 
   Deno.addSignalListener("SIGHUP", () => operator.hangUp());
 
   const signal = await stopped.promise;
   log("jitsu").info(`${signal}: stopping`);
+  manager?.stopping();
   await within(EXIT_TIME, async () => {
     control?.close();
     listeners.drain();

@@ -10,7 +10,8 @@
  *
  * @module
  */
-import { type Library, openLibrary } from "../ffi/library.ts";
+import { LIBC } from "../ffi/libc.ts";
+import { openLibrary } from "../ffi/library.ts";
 import { MAX_UDP_PAYLOAD } from "./constants.ts";
 import { formatAddress } from "./address.ts";
 import { type Peer, unmapped } from "./peer.ts";
@@ -19,16 +20,6 @@ import { type Peer, unmapped } from "./peer.ts";
 export const BATCH = 64;
 /** Room for a query. A larger one is cut, which makes it malformed. */
 const QUERY_SIZE = 4096;
-
-const LIBC: Library = {
-  name: "C",
-  candidates: [
-    "libc.so.6",
-    "libc.musl-x86_64.so.1",
-    "libc.musl-aarch64.so.1",
-  ],
-  install: ["the system's C library package"],
-};
 
 const SYMBOLS = {
   /** int getsockname(int sockfd, struct sockaddr *addr, socklen_t *addrlen) */
