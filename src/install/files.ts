@@ -1,0 +1,80 @@
+/**
+ * What is put in place, and where: all of it comes out of the program itself.
+ *
+ * @module
+ */
+import { renderGroff } from "../cli/groff.ts";
+import { manual } from "../cli/manual.ts";
+import { openrcScript } from "../service/openrc.ts";
+import { systemdUnit } from "../service/systemd.ts";
+import { EXAMPLE } from "./example.ts";
+
+export const INITS = ["systemd", "openrc"] as const;
+export type Init = typeof INITS[number];
+
+/** A file to be installed. */
+export interface InstalledFile {
+  path: string;
+  content: Uint8Array;
+  mode: number;
+}
+
+/** What is wanted. */
+export interface Layout {
+  /** The program. */
+  binary: Uint8Array;
+  /** Absolute, without a slash at its end. */
+  prefix: string;
+  init: Init;
+  backend: string;
+  /** The completions for each shell. */
+  completions(shell: "bash" | "fish" | "zsh"): string;
+}
+
+/** Where configuration belongs: to the host, unless it is all in a place of its own. */
+function etcOf(prefix: string): string {
+  return prefix === "/usr" || prefix === "/usr/local"
+    ? "/etc"
+    : `${prefix}/etc`;
+}
+
+/** Where it is noted what was installed, so that what was changed since is found. */
+export function manifestPath(prefix: string): string {
+  return `${prefix}/share/jitsu/installed.json`;
+}
+
+/** All files. */
+export function filesFor(layout: Layout): InstalledFile[] {
+  const { prefix, init, backend, completions } = layout;
+  const etc = etcOf(prefix), share = `${prefix}/share`;
+  const paths = {
+    binary: `${prefix}/bin/jitsu`,
+    config: `${etc}/jitsu/jitsu.toml`,
+  };
+  const encoder = new TextEncoder();
+  const text = (path: string, content: string, mode = 0o644) => ({
+    path,
+    content: encoder.encode(content),
+    mode,
+  });
+  return [
+    { path: paths.binary, content: layout.binary, mode: 0o755 },
+    text(`${share}/man/man1/jitsu.1`, renderGroff(manual())),
+    text(
+      `${share}/bash-completion/completions/jitsu`,
+      completions("bash"),
+    ),
+    text(`${share}/zsh/site-functions/_jitsu`, completions("zsh")),
+    text(
+      `${share}/fish/vendor_completions.d/jitsu.fish`,
+      completions("fish"),
+    ),
+    text(paths.config, EXAMPLE),
+    init === "systemd"
+      ? text(
+        `${prefix}/lib/systemd/system/jitsu.service`,
+        systemdUnit(backend, paths),
+      )
+      : text(`${etc}/init.d/jitsu`, openrcScript(backend, paths), 0o755),
+  ];
+}

@@ -1,0 +1,45 @@
+/**
+ * The OpenRC script, for Alpine and others: openrc-run(8), supervise-daemon(8).
+ *
+ * @module
+ */
+import type { ServicePaths } from "./systemd.ts";
+
+/** The script's text. */
+export function openrcScript(
+  backend: string,
+  { binary, config }: ServicePaths,
+): string {
+  return `#!/sbin/openrc-run
+# Jitsu with the backend ${backend}.
+
+description="DNS server that starts unikernels on demand"
+supervisor=supervise-daemon
+command="${binary}"
+command_args="--backend=${backend} --config=${config}"
+required_files="${config}"
+output_logger="logger -t jitsu -p daemon.info"
+error_logger="logger -t jitsu -p daemon.info"
+respawn_delay=1
+# SIGTERM, and SIGKILL where it is still there.
+retry="TERM/10/KILL/5"
+extra_started_commands="reload"
+
+depend() {
+  need net
+  after libvirtd xencommons
+  provide dns
+  use logger
+}
+
+start_pre() {
+  checkpath --directory --mode 0700 /run/jitsu /var/lib/jitsu
+}
+
+reload() {
+  ebegin "Reloading $RC_SVCNAME"
+  supervise-daemon "$RC_SVCNAME" --signal HUP
+  eend $?
+}
+`;
+}
