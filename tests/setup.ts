@@ -21,8 +21,10 @@ const TESTS: Need[] = [
   ["mandoc", "/usr/bin/mandoc"],
   ["nsd", "/usr/sbin/nsd"],
   ["openssl", "/usr/bin/openssl"],
+  ["python3", "/usr/bin/python3"],
   ["python3-dnspython", "/usr/lib/python3/dist-packages/dns/message.py"],
   ["unbound", "/usr/sbin/unbound"],
+  ["systemd", "/usr/bin/systemd-analyze"],
 ];
 const BENCH: Need[] = [
   ["dnsperf", "/usr/bin/dnsperf"],

@@ -35,7 +35,10 @@ export type Where = (name: string) => string;
 const TABLE: readonly Option[] = [...OPTIONS, ...BACKEND_OPTIONS];
 
 /** Reads the program's arguments, and the configuration file that they name; what they say wins over the file. */
-export function readArguments(argv: readonly string[]): Arguments {
+export function readArguments(
+  argv: readonly string[],
+  { needsConfig = true } = {},
+): Arguments {
   const { given, operands: configs, problems } = readWords(argv, TABLE);
   // An unknown option may take a CONFIG along as its value.
   const mayMissConfigs = problems.length > 0;
@@ -59,7 +62,7 @@ export function readArguments(argv: readonly string[]): Arguments {
     else if (value === true) settings.set(option.name, "");
   }
   const unikernels = file?.unikernels ?? [];
-  const mayHaveNone = mayMissConfigs || file !== undefined ||
+  const mayHaveNone = !needsConfig || mayMissConfigs || file !== undefined ||
     values.persistdb !== undefined;
   if (configs.length === 0 && !mayHaveNone) {
     problems.push(

@@ -41,6 +41,7 @@ export type Request =
     options: DaemonOptions;
     log: Parameters<typeof setupLog>[0];
   }
+  | { kind: "examine"; options: DaemonOptions }
   | { kind: "command"; command: CommandRequest }
   /** It cannot be told: what is wrong, all of it, a line each. */
   | { kind: "refuse"; problems: string[] };
@@ -48,6 +49,7 @@ export type Request =
 /** Reads the command line. Help and the version are given whatever else is wrong. */
 export function readCommandLine(argv: readonly string[]): Request {
   const command = commandOf(argv);
+  if (command?.name === "doctor") return readExamine(argv.slice(1));
   return command === undefined
     ? readServe(argv)
     : readCommandWords(command, argv.slice(1));
@@ -66,6 +68,14 @@ function readCommandWords(
     : { kind: "command", command: request };
 }
 
+/** The command line of a daemon that is to be examined. */
+function readExamine(argv: readonly string[]): Request {
+  const { request } = readSaid(argv, { needsConfig: false });
+  return request.kind === "serve"
+    ? { kind: "examine", options: request.options }
+    : request;
+}
+
 /** The command line of a daemon. */
 function readServe(argv: readonly string[]): Request {
   return readSaid(argv).request;
@@ -77,8 +87,14 @@ interface Said {
   options: ReadonlyMap<string, string>;
 }
 
-function readSaid(argv: readonly string[]): Said {
-  const { values, settings, configs, problems, ...args } = readArguments(argv);
+function readSaid(
+  argv: readonly string[],
+  needs: Parameters<typeof readArguments>[1] = {},
+): Said {
+  const { values, settings, configs, problems, ...args } = readArguments(
+    argv,
+    needs,
+  );
   const said: Said["options"] = new Map(
     [...Object.entries(values), ...settings].map((
       [name, value],

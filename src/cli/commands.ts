@@ -8,7 +8,8 @@ import { readWords } from "./words.ts";
 import { type Given, readOption } from "./given.ts";
 import { type Option, OPTIONS } from "./options.ts";
 import { didYouMean, printable } from "./text.ts";
-import { readCount } from "./values.ts";
+import { INITS, SERVICE_BACKENDS } from "../service/choices.ts";
+import { readChoice, readCount, readDirectory } from "./values.ts";
 
 /** The shells that there are completions for. */
 export const SHELLS = ["bash", "fish", "zsh"] as const;
@@ -41,6 +42,19 @@ const JSON_OUTPUT: Option = {
   name: "json",
   doc: "Print JSON instead of a table.",
 };
+
+const PLACE: readonly Option[] = [
+  {
+    name: "prefix",
+    value: "DIR",
+    read: readDirectory,
+    absent: "/usr/local",
+    doc:
+      "Where to put things. Below /usr and /usr/local, configuration goes to /etc.",
+  },
+  { name: "dry-run", doc: "Tell what would be done, and do nothing." },
+  HELP,
+];
 
 /** In the order of the manual. */
 export const COMMANDS = [
@@ -138,6 +152,46 @@ export const COMMANDS = [
     options: [HELP],
     doc:
       "Tell what is wrong with a configuration file, with line numbers. Nothing else is touched.",
+  },
+  {
+    name: "doctor",
+    operand: { name: "CONFIG", required: false },
+    options: [HELP],
+    doc:
+      "Look whether Jitsu could serve the command line that follows, without serving it: the port, the backend's " +
+      "library and connection, the unikernels and their addresses, the DNS servers that are asked for other names, and " +
+      "who can ask. Says what to do about what is wrong; the exit status is 2 then.",
+  },
+  {
+    name: "install",
+    options: [
+      ...PLACE,
+      {
+        name: "backend",
+        value: "BACKEND",
+        read: readChoice(SERVICE_BACKENDS),
+        absent: "libvirt",
+        doc: "What the service is confined to the needs of.",
+        choices: SERVICE_BACKENDS,
+      },
+      {
+        name: "init",
+        value: "INIT",
+        read: readChoice(INITS),
+        choices: INITS,
+        doc:
+          "What runs the service: `systemd` or `openrc`. Default: the one that is there.",
+      },
+    ],
+    doc:
+      "Put the program, its man page, the shells' completions, an example configuration (/etc/jitsu/jitsu.toml) and a " +
+      "service in place. A file that somebody has changed stays as it is, and the new one is put beside it. Nothing is " +
+      "started.",
+  },
+  {
+    name: "uninstall",
+    options: PLACE,
+    doc: "Remove what `install` has put in place and nobody has changed since.",
   },
   {
     name: "completions",

@@ -4,6 +4,14 @@
  * @module
  */
 
+/** Says on stderr what is wrong, a line each. */
+export function complain(problems: readonly string[]): void {
+  write(
+    Deno.stderr,
+    problems.map((problem) => `jitsu: ${problem}\n`).join(""),
+  );
+}
+
 /** Writes all of a text. Whoever reads it may stop before its end. */
 export function write(
   stream: { writeSync(bytes: Uint8Array): number },

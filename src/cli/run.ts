@@ -11,7 +11,7 @@ import { StoreError } from "../store/store.ts";
 import type { CommandRequest } from "./commands.ts";
 import { readCommandLine } from "./command_line.ts";
 import { showHelp } from "./help.ts";
-import { write } from "./output.ts";
+import { complain, write } from "./output.ts";
 import { VERSION } from "./version.ts";
 
 /** Exit codes, as the manual has them. */
@@ -37,6 +37,8 @@ export async function run(
       case "refuse":
         complain(request.problems);
         return USAGE;
+      case "examine":
+        return await (await import("./doctor.ts")).doctor(request.options);
       case "command":
         return await runCommand(request.command);
       case "serve": {
@@ -67,6 +69,9 @@ async function runCommand(request: CommandRequest): Promise<number> {
     const shell = request.operand as Parameters<typeof completions>[0];
     write(Deno.stdout, completions(shell));
     return 0;
+  }
+  if (request.name === "install" || request.name === "uninstall") {
+    return (await import("./install.ts")).installOrNot(request);
   }
   const { operate } = await import("./operate.ts");
   try {
@@ -100,11 +105,4 @@ function checkFile(path: string): number {
     }, no mistake\n`,
   );
   return 0;
-}
-
-function complain(problems: readonly string[]): void {
-  write(
-    Deno.stderr,
-    problems.map((problem) => `jitsu: ${problem}\n`).join(""),
-  );
 }

@@ -29,6 +29,12 @@ export function readText(text: string): string {
   return text;
 }
 
+/** The absolute path of a directory, without a slash at its end. */
+export function readDirectory(text: string): string {
+  if (!text.startsWith("/")) throw new ValueError("an absolute path");
+  return text.replace(/\/+$/, "");
+}
+
 /** One of the words. */
 export function readChoice<T extends string>(choices: readonly T[]): Reader<T> {
   return (text) => {

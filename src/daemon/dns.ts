@@ -79,11 +79,13 @@ export function listen(
     return new Listeners(responder, bind, port);
   } catch (error) {
     if (!(error instanceof ListenError)) throw error;
-    throw new StartError(`${error.message}: ${remedyFor(error)}`);
+    const { message, cause, protocol } = error;
+    throw new StartError(`${message}: ${remedyFor(cause, protocol)}`);
   }
 }
 
-function remedyFor({ cause, protocol }: ListenError): string {
+/** What to do when a socket could not be bound for that reason. */
+export function remedyFor(cause: unknown, protocol: "UDP" | "TCP"): string {
   if (cause instanceof Deno.errors.AddrInUse) {
     const option = protocol === "UDP" ? "-lunp" : "-ltnp";
     return `the port is taken; see who has it with "ss ${option}", or choose another with --listen`;

@@ -5,12 +5,10 @@
  */
 import { renderGroff } from "../cli/groff.ts";
 import { manual } from "../cli/manual.ts";
+import type { Init, ServiceBackend } from "../service/choices.ts";
 import { openrcScript } from "../service/openrc.ts";
 import { systemdUnit } from "../service/systemd.ts";
 import { EXAMPLE } from "./example.ts";
-
-export const INITS = ["systemd", "openrc"] as const;
-export type Init = typeof INITS[number];
 
 /** A file to be installed. */
 export interface InstalledFile {
@@ -26,7 +24,7 @@ export interface Layout {
   /** Absolute, without a slash at its end. */
   prefix: string;
   init: Init;
-  backend: string;
+  backend: ServiceBackend;
   /** The completions for each shell. */
   completions(shell: "bash" | "fish" | "zsh"): string;
 }

@@ -3,11 +3,12 @@
  *
  * @module
  */
+import type { ServiceBackend } from "./choices.ts";
 import type { ServicePaths } from "./systemd.ts";
 
 /** The script's text. */
 export function openrcScript(
-  backend: string,
+  backend: ServiceBackend,
   { binary, config }: ServicePaths,
 ): string {
   return `#!/sbin/openrc-run
@@ -16,7 +17,7 @@ export function openrcScript(
 description="DNS server that starts unikernels on demand"
 supervisor=supervise-daemon
 command="${binary}"
-command_args="--backend=${backend} --config=${config}"
+command_args="--backend=${backend} --config=${config} --control=/run/jitsu/control.sock"
 required_files="${config}"
 output_logger="logger -t jitsu -p daemon.info"
 error_logger="logger -t jitsu -p daemon.info"

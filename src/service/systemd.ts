@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { ServiceBackend } from "./choices.ts";
+
 /** Where the service finds what it runs. */
 export interface ServicePaths {
   /** The program. */
@@ -46,7 +48,7 @@ ${ALWAYS}
 SystemCallFilter=~@privileged @resources`;
 
 /** What each backend takes, and why. */
-const CONFINEMENT: Record<string, string> = {
+const CONFINEMENT: Record<ServiceBackend, string> = {
   xapi: `# XAPI is asked over HTTPS: nothing of this host is needed.
 ${UNPRIVILEGED}`,
   libvirt:
@@ -81,12 +83,9 @@ ProtectSystem=yes
 SystemCallArchitectures=native`,
 };
 
-/** The backends that there is a unit for. */
-export const SERVICE_BACKENDS: readonly string[] = Object.keys(CONFINEMENT);
-
 /** The unit's text. */
 export function systemdUnit(
-  backend: string,
+  backend: ServiceBackend,
   { binary, config }: ServicePaths,
 ): string {
   return `# Jitsu with the backend ${backend}. To change it: systemctl edit jitsu
@@ -100,7 +99,7 @@ Before=nss-lookup.target
 [Service]
 Type=notify
 NotifyAccess=main
-ExecStart=${binary} --backend=${backend} --config=${config}
+ExecStart=${binary} --backend=${backend} --config=${config} --control=/run/jitsu/control.sock
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
 RestartSec=1

@@ -97,3 +97,30 @@ test("packets are taken in batches, and no library of a backend that is not in u
   assertMatch(maps, /libc\.so/);
   assert(!/libvirt|libxenlight|libxenstore/.test(maps));
 });
+
+test("the binary installs itself, and uninstalls what it has installed", async () => {
+  const prefix = await Deno.makeTempDir();
+  const run = async (program: string, ...args: string[]) => {
+    const { code, stdout, stderr } = await new Deno.Command(program, { args })
+      .output();
+    const decoder = new TextDecoder();
+    assertEquals([code, decoder.decode(stderr)], [0, ""]);
+    return decoder.decode(stdout);
+  };
+  try {
+    const installed = `${prefix}/bin/jitsu`;
+    await run(BINARY, "install", `--prefix=${prefix}`);
+    assertEquals(
+      await run(installed, "--version"),
+      await run(BINARY, "--version"),
+    );
+    assertStringIncludes(
+      await Deno.readTextFile(`${prefix}/lib/systemd/system/jitsu.service`),
+      `ExecStart=${installed} --backend=libvirt --config=${prefix}/etc/jitsu/jitsu.toml`,
+    );
+    await run(installed, "uninstall", `--prefix=${prefix}`);
+    assertEquals(await Deno.stat(installed).catch(() => "gone"), "gone");
+  } finally {
+    await Deno.remove(prefix, { recursive: true });
+  }
+});

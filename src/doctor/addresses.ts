@@ -1,0 +1,50 @@
+/**
+ * Whether the addresses that are the answers can be reached from here.
+ *
+ * @module
+ */
+import type { DaemonOptions } from "../daemon/options.ts";
+import { canonicalAddress, parseAddress } from "../dns/address.ts";
+import { isInNetwork, parseNetwork } from "../dns/network.ts";
+import { doubtful, type Finding, good } from "./finding.ts";
+
+export function* examineAddresses(
+  { unikernels }: DaemonOptions,
+): Generator<Finding> {
+  const owners = new Map<string, string>();
+  const interfaces = Deno.networkInterfaces();
+  for (const { name, addresses } of unikernels) {
+    for (const address of addresses) {
+      const owner = owners.get(address);
+      owners.set(address, name);
+      if (owner !== undefined) {
+        yield doubtful(
+          `${name}: its address ${address} is that of ${owner} too: give each its own, unless one follows the other`,
+        );
+      } else yield examineAddress(name, address, interfaces);
+    }
+  }
+}
+
+function examineAddress(
+  name: string,
+  address: string,
+  interfaces: Deno.NetworkInterfaceInfo[],
+): Finding {
+  const octets = parseAddress(address)!;
+  const own = interfaces.find((each) =>
+    canonicalAddress(each.address) === address
+  );
+  if (own !== undefined) {
+    return good(`${name}: ${address} is this host's own (${own.name})`);
+  }
+  const via = interfaces.find(({ cidr }) => {
+    const network = parseNetwork(cidr);
+    return network !== undefined && isInNetwork(octets, network);
+  });
+  return via === undefined
+    ? doubtful(
+      `${name}: ${address} is in no network that this host is attached to: whoever asks, and wait_for_tcp, needs a route to it (ip route get ${address})`,
+    )
+    : good(`${name}: ${address} is in the network of ${via.name}`);
+}
