@@ -55,19 +55,23 @@ interface Pointer {
   ttl: number;
 }
 
+/** There may be a hundred thousand names: what most have none of is shared. */
+const NO_HOSTS: readonly Host[] = [];
+const NO_POINTERS: readonly Pointer[] = [];
+
 /** A name that exists: it has hosts, or it is the apex of a zone, or there are names below it (RFC 8020 section 2). */
 export class LocalName {
-  hosts: readonly Host[] = [];
+  hosts = NO_HOSTS;
   /** How many queries wait for hosts of it. */
   summoning = 0;
-  /** How many hosts have each TTL, in seconds, among those behind the names that it is the zone above of. */
-  readonly childTtls = new Map<number, number>();
   /** How many names there are right below it. */
   below = 0;
   /** Seconds: the least of its hosts' and pointers', since an RRset has one TTL (RFC 2181 section 5.2). */
   ttl = 0;
   /** The names of an address of ours, where this is the reverse name of one (RFC 1035 section 3.5). */
-  pointers: readonly Pointer[] = [];
+  pointers = NO_POINTERS;
+  /** How many hosts have each TTL, in seconds, among those behind the names that it is the zone above of. */
+  #childTtls?: Map<number, number>;
   readonly #firstLabel: number;
   readonly #serial: number;
   #a: Answer | undefined;
@@ -87,7 +91,17 @@ export class LocalName {
 
   /** Whether a SOA record stands at this name itself. */
   get isApex(): boolean {
-    return this.childTtls.size > 0;
+    return this.#childTtls !== undefined;
+  }
+
+  /** Counts a host behind a name that it is the zone above of, or one less. */
+  countChild(ttl: number, change: 1 | -1): void {
+    const ttls = this.#childTtls ??= new Map();
+    const count = (ttls.get(ttl) ?? 0) + change;
+    if (count > 0) ttls.set(ttl, count);
+    else ttls.delete(ttl);
+    if (ttls.size === 0) this.#childTtls = undefined;
+    this.changed();
   }
 
   /** The addresses of all hosts. */
@@ -145,9 +159,9 @@ export class LocalName {
 
   #encodeSoa(): Answer {
     // The apex is the name itself or its parent, which in the question begins behind the first label.
-    return this.isApex
+    return this.#childTtls
       ? answerOf([
-        soaRecord(0, this.#serial, Math.min(...this.childTtls.keys())),
+        soaRecord(0, this.#serial, Math.min(...this.#childTtls.keys())),
       ])
       : answerOf([soaRecord(1 + this.#firstLabel, this.#serial, this.ttl)]);
   }
@@ -229,10 +243,7 @@ export class Zone {
   #countTtl(name: Name, ttl: number, change: 1 | -1): void {
     const above = apexOf(name);
     const apex = this.#entry(above);
-    const count = (apex.childTtls.get(ttl) ?? 0) + change;
-    if (count > 0) apex.childTtls.set(ttl, count);
-    else apex.childTtls.delete(ttl);
-    apex.changed();
+    apex.countChild(ttl, change);
     this.#forget(above, apex);
   }
 
