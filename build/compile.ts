@@ -128,6 +128,7 @@ export async function compile(
       // The cache would be a file in /tmp that anybody could have put there, and the program runs as root.
       "--no-code-cache",
       PERMISSIONS,
+      "--v8-flags=--expose-gc",
       ...include.map((file) => `--include=${file}`),
       `--target=${target}`,
       `--output=${output}`,

@@ -5,6 +5,7 @@
  */
 import { ControlError } from "./control/protocol.ts";
 import { ControlServer, type Handler } from "./control/server.ts";
+import { collectGarbage } from "./daemon/garbage.ts";
 import { forwarderFor, guardFor, listen } from "./daemon/dns.ts";
 import { Operator } from "./daemon/operator.ts";
 import { type DaemonOptions, StartError } from "./daemon/options.ts";
@@ -20,6 +21,8 @@ import { SqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
 import { Summoner } from "./summon/summoner.ts";
 
+/** From how many names on what reading them leaves behind is worth a pause before anything is served. */
+const MANY_NAMES = 1000;
 /** Milliseconds: how long clients that wait at SIGTERM are waited for, machines to stop, and all of it together. */
 const DRAIN_TIME = 1000, STOP_TIME = 2500, EXIT_TIME = 4500;
 
@@ -90,6 +93,11 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     throw error;
   }
   await storeGiven(store, options.unikernels, options.backend.name);
+  const names = toServe.reduce(
+    (sum, each) => sum + each.unikernel.dns.length,
+    0,
+  );
+  if (names >= MANY_NAMES) collectGarbage();
   listeners.serve();
   const { bind } = options, { port } = listeners;
   log("jitsu").info(`serving DNS on ${bind}#${port}`, { address: bind, port });

@@ -140,7 +140,7 @@ export function hashName(name: Name): number {
 
 /** The name without its first label; the root's is the root. */
 export function parentName(name: Name): Name {
-  return name[0] === 0 ? ROOT : name.subarray(1 + name[0]);
+  return name[0] === 0 ? ROOT : name.slice(1 + name[0]);
 }
 
 /** Whether `name` is `ancestor` or below it. */
