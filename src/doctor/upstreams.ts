@@ -5,9 +5,10 @@
  */
 import type { DaemonOptions } from "../daemon/options.ts";
 import { Class, Flag, Rcode, Type } from "../dns/constants.ts";
-import { exchange, ExchangeError } from "../dns/exchange.ts";
+import { Exchange, ExchangeError } from "../dns/exchange.ts";
 import { parseResolvConf } from "../dns/resolv_conf.ts";
 import { type Server, serverName, Upstream } from "../dns/upstream.ts";
+import { UpstreamSockets } from "../dns/upstream_sockets.ts";
 import { bad, doubtful, type Finding, good } from "./finding.ts";
 
 /** Milliseconds that a server has to reply. */
@@ -72,13 +73,14 @@ async function examineServer(server: Server): Promise<Finding> {
   const name = serverName(server);
   const remedy = 'try "dig @' + server.address + '", or another --forwarder';
   const began = performance.now();
+  const exchange = new Exchange(
+    QUESTION,
+    [new Upstream(server)],
+    new UpstreamSockets(),
+    DEADLINE,
+  );
   try {
-    const { rcode } = await exchange(
-      QUESTION,
-      [new Upstream(server)],
-      DEADLINE,
-      new AbortController().signal,
-    );
+    const { rcode } = await exchange.reply;
     const ms = Math.round(performance.now() - began);
     return rcode === Rcode.NOERROR
       ? good(`the DNS server ${name} replies (in ${ms} ms)`)
@@ -87,8 +89,8 @@ async function examineServer(server: Server): Promise<Finding> {
       );
   } catch (error) {
     if (!(error instanceof ExchangeError)) throw error;
-    return doubtful(
-      `${error.message}: ${remedy}`,
-    );
+    return doubtful(`${error.message}: ${remedy}`);
+  } finally {
+    exchange.close();
   }
 }
