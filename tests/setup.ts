@@ -23,12 +23,11 @@ const TESTS: Need[] = [
   ["openssl", "/usr/bin/openssl"],
   ["python3", "/usr/bin/python3"],
   ["python3-dnspython", "/usr/lib/python3/dist-packages/dns/message.py"],
-  ["unbound", "/usr/sbin/unbound"],
   ["systemd", "/usr/bin/systemd-analyze"],
+  ["unbound", "/usr/sbin/unbound"],
 ];
 const BENCH: Need[] = [
   ["dnsperf", "/usr/bin/dnsperf"],
-  ["unbound", "/usr/sbin/unbound"],
 ];
 
 async function exists(pattern: string): Promise<boolean> {
