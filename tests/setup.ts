@@ -14,6 +14,7 @@ type Need = [pkg: string, file: string];
 const TESTS: Need[] = [
   ["bind9-dnsutils", "/usr/bin/dig"],
   ["dnsmasq-base", "/usr/sbin/dnsmasq"],
+  ["fish", "/usr/bin/fish"],
   ["iproute2", "/usr/sbin/ip"],
   ["knot-dnsutils", "/usr/bin/kdig"],
   ["libvirt0", "/usr/lib/*-linux-gnu/libvirt.so.0"],
@@ -25,6 +26,7 @@ const TESTS: Need[] = [
   ["python3-dnspython", "/usr/lib/python3/dist-packages/dns/message.py"],
   ["systemd", "/usr/bin/systemd-analyze"],
   ["unbound", "/usr/sbin/unbound"],
+  ["zsh", "/usr/bin/zsh"],
 ];
 const BENCH: Need[] = [
   ["dnsperf", "/usr/bin/dnsperf"],

@@ -96,6 +96,11 @@ export class XapiMachine implements Machine {
     }
   }
 
+  /** Follows it no longer. */
+  release(): void {
+    this.#unfollow?.();
+  }
+
   async state(): Promise<MachineState> {
     try {
       return (await this.#current()).state;

@@ -67,6 +67,19 @@ test("a VM is started, and its events tell the states it goes through", async ({
   );
 });
 
+test("a machine that is released is told no more, another handle of it is", async ({ fake, backend }) => {
+  const ref = fake.pool.addVm({ name: "www" });
+  const old = await machine(backend, "www");
+  const www = await machine(backend, "www");
+  const told: string[] = [];
+  old.onStateChange = (state) => told.push(`old: ${state}`);
+  www.onStateChange = (state) => told.push(state);
+  old.release?.();
+  fake.pool.become(ref, "Running");
+  await until("the other to be told", () => told.length > 0);
+  assertEquals(told, ["running"]);
+});
+
 test("whatever state a VM is in, it can be brought to run", async ({ fake, backend }) => {
   for (
     const [powerState, action, operation] of [
