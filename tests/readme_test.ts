@@ -72,3 +72,22 @@ Deno.test("every task that README names is there", async () => {
     assertEquals(typeof tasks[name], "string", name);
   }
 });
+
+Deno.test("jitsu check finds nothing wrong with README's configuration files", async () => {
+  const files = [...README.matchAll(/^```toml\n(.*?)^```/gms)].map(([, text]) =>
+    text
+  );
+  assertGreater(files.length, 2);
+  const file = await Deno.makeTempFile({ suffix: ".toml" });
+  try {
+    for (const text of files) {
+      await Deno.writeTextFile(file, text);
+      const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", `${REPOSITORY}main.ts`, "check", file],
+      }).output();
+      assertEquals([code, decoder.decode(stderr)], [0, ""], text);
+    }
+  } finally {
+    await Deno.remove(file);
+  }
+});
