@@ -5,7 +5,7 @@
  * @module
  */
 // deno-lint-ignore-file no-console -- a script that talks to whoever runs it
-import { compile, NoRuntimeError } from "../../build/compile.ts";
+import { compile, NoRuntimeError } from "../../src/build/compile.ts";
 
 const REPOSITORY = new URL("../..", import.meta.url).pathname;
 const BINARY = `${REPOSITORY}dist/jitsu`;

@@ -1,7 +1,7 @@
 /**
  * `deno task compile`: makes dist/jitsu, one file with the program and the runtime in it.
  *
- * `deno run -A build/compile.ts [--arm64]`. The program is bundled first: no test and no file of an npm
+ * `deno run -A src/build/compile.ts [--arm64]`. The program is bundled first: no test and no file of an npm
  * package that is not needed gets in, and the program starts sooner from a few files than from a hundred.
  *
  * The runtime comes from Deno's download host. Where that cannot be reached, DENORT_BIN names a runtime of the wanted
@@ -11,7 +11,7 @@
  */
 // deno-lint-ignore-file no-console -- a script that talks to whoever runs it
 
-const REPOSITORY = new URL("..", import.meta.url).pathname;
+const REPOSITORY = new URL("../..", import.meta.url).pathname;
 
 /**
  * Deno lets nobody read /proc/PID who has less than everything, and the process backend cannot do without. A program
