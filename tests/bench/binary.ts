@@ -5,7 +5,7 @@
  * @module
  */
 // deno-lint-ignore-file no-console -- a program that prints results
-import { compile, NoRuntimeError } from "../../build/compile.ts";
+import { compile, NoRuntimeError } from "../../src/build/compile.ts";
 import { freePort } from "../e2e/harness.ts";
 import { until } from "../until.ts";
 import { addressQuery, median, timeQuery } from "./measure.ts";
