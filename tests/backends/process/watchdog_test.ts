@@ -74,8 +74,9 @@ Deno.test("a signal to the daemon's process group reaches neither its processes 
   });
   const pids = await pidsIn(`${dir.path}/pids`);
   Deno.kill(-child.pid, "SIGTSTP");
+  await until("the daemon to stop", () => readStat(child.pid)?.state === "T");
+  assert(pids.every((pid) => readStat(pid)?.state !== "T"));
   Deno.kill(-child.pid, "SIGCONT");
-  assert(pids.every((pid) => readStat(pid)?.state === "S"));
   Deno.kill(-child.pid, "SIGINT");
   assertEquals((await child.status).signal, "SIGINT");
   await until("all processes to be gone", () => !pids.some(lives));
