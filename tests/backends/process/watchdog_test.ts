@@ -73,7 +73,7 @@ Deno.test("a signal to the daemon's process group reaches neither its processes 
     command: `sh -c 'sleep 1000 & echo $$ $! >"$0"; wait' ${dir.path}/pids`,
   });
   const pids = await pidsIn(`${dir.path}/pids`);
-  Deno.kill(-child.pid, "SIGTSTP");
+  Deno.kill(-child.pid, "SIGSTOP");
   await until("the daemon to stop", () => readStat(child.pid)?.state === "T");
   assert(pids.every((pid) => readStat(pid)?.state !== "T"));
   Deno.kill(-child.pid, "SIGCONT");
