@@ -116,7 +116,7 @@ async function calmLatencies(
 async function ready(count: number): Promise<void> {
   const names = namesOf(count);
   await using stack = new AsyncDisposableStack();
-  const role = { names };
+  const role = { own: names };
   const subjects: Subject[] = [
     stack.use(await startJitsu(role)),
     stack.use(await startDnsmasq(folder, role)),
@@ -142,7 +142,7 @@ async function forward(): Promise<void> {
   const names = namesOf(1000);
   await using stack = new AsyncDisposableStack();
   const upstream = stack.use(await startNsd(folder, names));
-  const role = { upstream: upstream.port, probe: names[0] };
+  const role = { own: [], upstream: upstream.port };
   const subjects: Subject[] = [
     stack.use(await startJitsu(role, "--cache-size=100000")),
     stack.use(await startDnsmasq(folder, role)),

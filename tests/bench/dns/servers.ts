@@ -24,11 +24,13 @@ export function namesOf(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `${i.toString(36)}.${DOMAIN}`);
 }
 
+/** A name that every server can answer for: it is its own, or its upstream server's. */
+const PROBE = namesOf(1)[0];
+
 /** Starts a program with a configuration in `folder`, and waits until it answers for `probe`. */
 async function start(
   name: string,
   port: number,
-  probe: string,
   command: string,
   ...args: string[]
 ): Promise<Subject> {
@@ -43,7 +45,7 @@ async function start(
     await child.status;
   };
   try {
-    await until(`an answer of ${name}`, () => isAnswered(port, probe), 60_000);
+    await until(`an answer of ${name}`, () => isAnswered(port, PROBE), 60_000);
   } catch (error) {
     await stop();
     throw error;
@@ -51,33 +53,32 @@ async function start(
   return { name, port, pid: child.pid, [Symbol.asyncDispose]: stop };
 }
 
-/** What a server is for: the names it has, or the server that it forwards to. */
-export type Role =
-  | { names: readonly string[] }
-  | { upstream: number; probe: string };
-
-const isForwarder = (role: Role) => "upstream" in role;
-const probeOf = (role: Role) => "names" in role ? role.names[0] : role.probe;
+/** What a server is for. */
+export interface Role {
+  /** The names it has. */
+  own: readonly string[];
+  /** The port of the server that it asks for all others. */
+  upstream?: number;
+}
 
 export async function startDnsmasq(
   folder: string,
   role: Role,
 ): Promise<Subject> {
   const port = freePort(), hosts = `${folder}/hosts-${port}`;
-  const names = "names" in role ? role.names : [];
   await Deno.writeTextFile(
     hosts,
-    names.map((name) => `${ADDRESS} ${name}\n`).join(""),
+    role.own.map((name) => `${ADDRESS} ${name}\n`).join(""),
   );
   const own = [`--addn-hosts=${hosts}`, `--local=/${DOMAIN}/`];
-  const forwarding = "upstream" in role
+  const forwarding = role.upstream !== undefined
     ? [
       `--server=127.0.0.1#${role.upstream}`,
       "--cache-size=100000",
       "--dns-forward-max=1000",
     ]
     : own;
-  return await start("dnsmasq", port, probeOf(role), "/usr/sbin/dnsmasq", ...[
+  return await start("dnsmasq", port, "/usr/sbin/dnsmasq", ...[
     ...[
       "--keep-in-foreground",
       "--conf-file=/dev/null",
@@ -96,12 +97,10 @@ export async function startUnbound(
   role: Role,
 ): Promise<Subject> {
   const port = freePort(), file = `${folder}/unbound-${port}.conf`;
-  const zone = "names" in role
+  const zone = role.upstream === undefined
     ? [
       `local-zone: "${DOMAIN}." static`,
-      ...role.names.map((name) =>
-        `local-data: "${name}. 3600 IN A ${ADDRESS}"`
-      ),
+      ...role.own.map((name) => `local-data: "${name}. 3600 IN A ${ADDRESS}"`),
     ]
     : [
       "msg-cache-size: 64m",
@@ -109,7 +108,7 @@ export async function startUnbound(
       "outgoing-range: 4096",
       "num-queries-per-thread: 2048",
     ];
-  const forwarding = "upstream" in role
+  const forwarding = role.upstream !== undefined
     ? `forward-zone:\n  name: "."\n  forward-addr: 127.0.0.1@${role.upstream}\n`
     : "";
   await Deno.writeTextFile(
@@ -132,15 +131,7 @@ remote-control:
   control-enable: no
 ${forwarding}`,
   );
-  return await start(
-    "unbound",
-    port,
-    probeOf(role),
-    "/usr/sbin/unbound",
-    "-d",
-    "-c",
-    file,
-  );
+  return await start("unbound", port, "/usr/sbin/unbound", "-d", "-c", file);
 }
 
 /** With a wildcard below `w`, so that there is a name for every query of a cold cache. */
@@ -184,7 +175,7 @@ zone:
   zonefile: "${file}.zone"
 `,
   );
-  return await start("NSD", port, names[0], "/usr/sbin/nsd", "-d", "-c", file);
+  return await start("NSD", port, "/usr/sbin/nsd", "-d", "-c", file);
 }
 
 /** How many names are behind one machine at the most: a word of the argument list has 128 KiB. */
@@ -192,27 +183,25 @@ const NAMES_PER_MACHINE = 5000;
 
 /** The real program; its machines run and are ready, since each was asked for. */
 export async function startJitsu(
-  role: Role,
+  { own, upstream }: Role,
   ...more: string[]
-): Promise<Subject & { jitsu: Jitsu }> {
-  const names = "names" in role ? role.names : [];
-  const configs = Array.from({
-    length: Math.ceil(names.length / NAMES_PER_MACHINE),
-  }, (_, i) => {
-    const own = names.slice(i * NAMES_PER_MACHINE, (i + 1) * NAMES_PER_MACHINE);
-    return [
-      ...own.map((name) => `dns=${name}`),
-      `ip=${ADDRESS},name=m${i},ttl=3600,command=sleep inf`,
-    ].join(",");
-  });
-  const forwarding = "upstream" in role
-    ? ["--forwarder=127.0.0.1", `--port=${role.upstream}`]
-    : more.some((word) => word.startsWith("--forwarder"))
-    ? []
-    : ["--forwarder=0.0.0.0"];
-  if (isForwarder(role)) {
+): Promise<Subject> {
+  const configs: string[] = [];
+  for (let i = 0; i < own.length; i += NAMES_PER_MACHINE) {
+    const names = own.slice(i, i + NAMES_PER_MACHINE).map((name) =>
+      `dns=${name}`
+    );
+    configs.push(
+      `${names},ip=${ADDRESS},name=m${i},ttl=3600,command=sleep inf`,
+    );
+  }
+  // There is no Jitsu without a unikernel.
+  if (own.length === 0) {
     configs.push("dns=own.example,ip=192.0.2.9,name=own,command=sleep inf");
   }
+  const forwarding = upstream === undefined
+    ? ["--forwarder=0.0.0.0"]
+    : ["--forwarder=127.0.0.1", `--port=${upstream}`];
   const jitsu = await Jitsu.start(
     "--backend=process",
     "--delay=0",
@@ -220,16 +209,15 @@ export async function startJitsu(
     ...more,
     ...configs,
   );
-  for (let i = 0; i < names.length; i += NAMES_PER_MACHINE) {
-    if (!await isAnswered(jitsu.port, names[i])) {
-      throw new Error(`${names[i]} is not ready`);
+  for (let i = 0; i < own.length; i += NAMES_PER_MACHINE) {
+    if (!await isAnswered(jitsu.port, own[i])) {
+      throw new Error(`${own[i]} is not ready`);
     }
   }
   return {
     name: "Jitsu",
     port: jitsu.port,
     pid: jitsu.pid,
-    jitsu,
     [Symbol.asyncDispose]: () => jitsu[Symbol.asyncDispose](),
   };
 }

@@ -57,12 +57,8 @@ export async function measureTrouble(
   const silent = listen(sockets);
   const upstream = (silent.addr as Deno.NetAddr).port;
   await using subject = await startJitsu(
-    { names: namesOf(1000) },
-    ...[
-      "--forwarder=127.0.0.1",
-      `--port=${upstream}`,
-      `--start-limit=${COLD + 1000}`,
-    ],
+    { own: namesOf(1000), upstream },
+    `--start-limit=${COLD + 1000}`,
     // It never listens: it is being started all the time.
     "dns=slow.example,ip=127.0.0.9,name=slow,wait_for_tcp=9,wait_required=1,wait_timeout=600,command=sleep inf",
     ...Array.from(
