@@ -75,6 +75,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   });
   const registry = new Registry(backend, zone, summoner);
   const recorder = new Recorder(store, now, () => registry.all());
+  if (options.persistdb !== undefined) recorder.count();
   const operator = new Operator({
     ...options,
     registry,

@@ -37,7 +37,7 @@ export class Recorder {
   readonly #records = new Map<string, Noted>();
   #timer?: ReturnType<typeof setInterval>;
 
-  /** Counts what `all` gives. `now` is the summoner's clock. */
+  /** Counts what `all` gives, once it is told to. `now` is the summoner's clock. */
   constructor(
     store: Store,
     now: () => number,
@@ -46,6 +46,10 @@ export class Recorder {
     this.#store = store;
     this.#now = now;
     this.#all = all;
+  }
+
+  /** From now on notes what is counted, beside the changes of state: for a store that outlives the daemon. */
+  count(): void {
     this.#timer = setInterval(() => this.#count(), INTERVAL);
   }
 
@@ -99,9 +103,10 @@ export class Recorder {
   /** What is counted of a unikernel, as of now. */
   statistics(summoned: SummonedUnikernel): Statistics {
     const { lastStart, lastStop } = this.#recordOf(summoned.unikernel.name);
+    const start = Date.now() - this.#now(); // once, since there may be a great many names
     return {
       state: summoned.state,
-      since: this.#timeOfDay(summoned.since),
+      since: Math.round(start + summoned.since),
       starts: summoned.starts,
       failures: summoned.failures,
       timeToReady: summoned.lastTimeToReady,
@@ -112,7 +117,7 @@ export class Recorder {
         requests,
         lastRequest: lastRequest === -Infinity
           ? undefined
-          : this.#timeOfDay(lastRequest),
+          : Math.round(start + lastRequest),
       })),
     };
   }

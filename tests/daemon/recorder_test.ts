@@ -39,6 +39,7 @@ async function record(
   });
   await stage.elapse(ZERO);
   recorder = new Recorder(store, () => Date.now() - ZERO, () => all);
+  recorder.count();
   await store.configure({ name: "www", backend: "fake", spec: "" }, {
     time: ZERO,
     origin: "operator",
