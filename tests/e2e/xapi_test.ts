@@ -312,7 +312,7 @@ for (
         body:
           '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><a>&b;</a>',
       },
-      "it has a <!DOCTYPE",
+      "there is <!DOCTYPE",
     ],
     ["half a reply", { kind: "cut" }, "it was cut off"],
     [

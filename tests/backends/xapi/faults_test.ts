@@ -381,7 +381,7 @@ Deno.test("what is no XAPI is told with what came instead", async () => {
       ],
       [
         { kind: "body", body: "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>" },
-        "it has a <!DOCTYPE",
+        "there is <!DOCTYPE",
       ],
       [
         { kind: "redirect", location: "https://xs1/" },
