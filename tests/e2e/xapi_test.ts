@@ -202,13 +202,7 @@ test(
     const spoil: [string, () => void][] = [
       ["a session that is over", () => fake.endSessions()],
       ["another master", () => fake.elect(1)],
-      ["lost events", () => {
-        fake.fault("event.from", {
-          kind: "error",
-          description: ["EVENTS_LOST"],
-        });
-        fake.pool.db.update("VM", www, {}); // ends the poll under way
-      }],
+      ["lost events", () => fake.loseEvents()],
       ["a poll cut off", () => {
         fake.fault("event.from", { kind: "cut" });
         fake.pool.db.update("VM", www, {});
@@ -270,7 +264,7 @@ test("with wait_for_ip the answer waits until the guest's agent reports an addre
   fake.pool.report(www, { "0/ip": IP });
   const { status } = await answer;
   assertEquals(status, "NOERROR");
-  await jitsu.logged(/www: its agent reports 10\.0\.0\.80/);
+  await jitsu.logged(/www: its guest's agent reports 10\.0\.0\.80/);
 });
 
 test("with wait_for_ip and wait_required a guest without an agent is SERVFAIL", async ({ start }) => {

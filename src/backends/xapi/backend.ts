@@ -40,7 +40,7 @@ export async function openXapi(
     settings.get("xapi-password-file"),
   );
   const http = await openHttp(target, settings);
-  const session = new Session(new Rpc(http), target, password);
+  const session = new Session(new Rpc(http, password), target, password);
   const backend = new XapiBackend(http, session);
   try {
     await session.login();

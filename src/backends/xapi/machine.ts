@@ -13,10 +13,12 @@ import {
   type StartAction,
   type StateListener,
 } from "../backend.ts";
+import { Condition } from "./condition.ts";
 import { isXapiError, NoSuchVm } from "./errors.ts";
+import { GuestAddress } from "./guest_address.ts";
 import type { Lookup } from "./lookup.ts";
 import type { Mirror } from "./mirror.ts";
-import { readAddresses, readVif, readVm, text, type Vm } from "./records.ts";
+import { readVif, readVm, text, type Vm } from "./records.ts";
 import type { Session } from "./session.ts";
 import type { RunningTask, Tasks } from "./tasks.ts";
 import type { Value } from "./xmlrpc.ts";
@@ -65,18 +67,20 @@ export class XapiMachine implements Machine {
   #unfollow?: () => void;
   /** The state that was told last. */
   #told: MachineState = "off";
-  /** Called whenever something may have changed. */
-  readonly #watchers = new Set<() => void>();
+  /** Told whenever the VM may have changed. */
+  readonly #condition = new Condition();
 
   constructor(pool: Pool, config: MachineConfig) {
     this.name = config.name;
     this.#pool = pool;
     this.#config = config;
     if (/^(1|true)$/i.test(config.keys.get("wait_for_ip")?.at(-1) ?? "")) {
-      this.readiness = {
-        what: "IP address from its guest's agent",
-        wait: (signal) => this.#waitForAddress(signal),
-      };
+      this.readiness = new GuestAddress(
+        this.name,
+        pool.mirror,
+        this.#condition,
+        () => this.#vm,
+      );
     }
   }
 
@@ -200,7 +204,7 @@ export class XapiMachine implements Machine {
 
   #tell(record: Value | undefined): void {
     const vm = this.#vm = record === undefined ? undefined : readVm(record);
-    for (const watcher of this.#watchers) watcher();
+    this.#condition.changed();
     const state = vm?.state ?? "off";
     if (state === this.#told) return;
     this.#told = state;
@@ -210,28 +214,6 @@ export class XapiMachine implements Machine {
         ? "the pool has it no more"
         : `the pool has it ${vm.powerState}`,
     );
-  }
-
-  /** Resolves with true once `test` holds, and with false after `ms` milliseconds or when the signal aborts. */
-  async #when(
-    test: () => boolean,
-    { ms, signal }: { ms?: number; signal?: AbortSignal },
-  ): Promise<boolean> {
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    const watcher = () => test() && resolve(true);
-    const giveUp = () => resolve(false);
-    this.#watchers.add(watcher);
-    signal?.addEventListener("abort", giveUp, { once: true });
-    const timer = ms === undefined ? undefined : setTimeout(giveUp, ms);
-    if (signal?.aborted) giveUp();
-    watcher();
-    try {
-      return await promise;
-    } finally {
-      this.#watchers.delete(watcher);
-      signal?.removeEventListener("abort", giveUp);
-      clearTimeout(timer);
-    }
   }
 
   /** Brings it where the operation leads to, if it is not there. */
@@ -269,7 +251,7 @@ export class XapiMachine implements Machine {
             if (!waiting) log("backend").info(`${this.name}: ${error.message}`);
             waiting = true;
             const idle = () => this.#vm?.operations.length === 0;
-            await this.#when(idle, { ms: TURN_INTERVAL });
+            await this.#condition.when(idle, { ms: TURN_INTERVAL });
           } else if (
             !isXapiError(error, "VM_BAD_POWER_STATE", "HANDLE_INVALID") ||
             this.#vm?.state === vm.state
@@ -288,7 +270,7 @@ export class XapiMachine implements Machine {
     if (ask) return await this.#asked(method, task);
     await task.done;
     const there = () => this.#vm?.state === to;
-    if (await this.#when(there, { ms: CATCH_UP_TIME })) return;
+    if (await this.#condition.when(there, { ms: CATCH_UP_TIME })) return;
     await mirror.reread(this.#ref);
     if (there()) return;
     throw new BackendError(
@@ -305,7 +287,7 @@ export class XapiMachine implements Machine {
     try {
       await Promise.race([
         done,
-        this.#when(accepted, { signal: over.signal, ms: TURN_TIME }),
+        this.#condition.when(accepted, { signal: over.signal, ms: TURN_TIME }),
       ]);
     } finally {
       over.abort();
@@ -314,46 +296,6 @@ export class XapiMachine implements Machine {
       const level = isXapiError(error, "TASK_CANCELLED") ? "debug" : "warn";
       log("backend")[level](`${this.name}: ${method}: ${error.message}`);
     });
-  }
-
-  async #waitForAddress(signal: AbortSignal): Promise<void> {
-    for (;;) {
-      signal.throwIfAborted();
-      const metrics = this.#vm?.guestMetrics;
-      if (metrics === undefined) {
-        const reports = () => this.#vm?.guestMetrics !== undefined;
-        await this.#when(reports, { signal });
-      } else if (await this.#reportsAddress(metrics, signal)) return;
-    }
-  }
-
-  /** Resolves with true once these guest metrics have an address; with false when they are not those of the VM any more. */
-  async #reportsAddress(
-    metrics: string,
-    signal: AbortSignal,
-  ): Promise<boolean> {
-    let addresses: string[] = [];
-    const unfollow = await this.#pool.mirror.follow(
-      "VM_guest_metrics",
-      metrics,
-      {
-        told: (record) => {
-          addresses = record === undefined ? [] : readAddresses(record);
-          for (const watcher of this.#watchers) watcher();
-        },
-      },
-    );
-    try {
-      await this.#when(
-        () => addresses.length > 0 || this.#vm?.guestMetrics !== metrics,
-        { signal },
-      );
-    } finally {
-      unfollow();
-    }
-    if (addresses.length === 0) return false;
-    log("backend").debug(`${this.name}: its agent reports ${addresses.join()}`);
-    return true;
   }
 
   #explain(what: string, error: unknown): unknown {

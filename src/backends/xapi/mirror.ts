@@ -168,8 +168,8 @@ export class Mirror {
       const next = this.#stale.values();
       const readers = Array.from({ length: READERS }, async () => {
         for (const follow of next) {
-          await this.#read(follow);
           this.#stale.delete(follow);
+          await this.#read(follow);
         }
       });
       // All must have come to their end: a record that comes in later could be older than an event.
@@ -180,38 +180,35 @@ export class Mirror {
   }
 
   async #read(follow: Follow): Promise<void> {
+    // Whoever comes to wait from here on wants it read again.
+    const { type, ref, reading } = follow;
+    follow.reading = undefined;
     let record: Value | undefined;
     try {
-      record = await this.#session.call(
-        `${follow.type}.get_record`,
-        follow.ref,
-      );
+      record = await this.#session.call(`${type}.get_record`, ref);
     } catch (error) {
-      if (!(error instanceof XapiError)) throw error;
       if (!isXapiError(error, "HANDLE_INVALID")) {
-        this.#refuse(follow, error);
-        return;
+        reading?.reject(error);
+        if (error instanceof XapiError) return; // of this object alone
+        throw error;
       }
     }
-    this.#tell(follow, record);
+    this.#tell(follow, record, reading);
   }
 
-  #tell(follow: Follow, record: Value | undefined): void {
+  #tell(
+    follow: Follow,
+    record: Value | undefined,
+    reading?: PromiseWithResolvers<void>,
+  ): void {
     if (!this.#follows.has(follow)) return;
     try {
       follow.follower.told(record);
+      reading?.resolve();
     } catch (error) {
-      this.#refuse(follow, error as Error);
-      return;
+      if (reading === undefined) log("backend").warn((error as Error).message);
+      reading?.reject(error);
     }
-    follow.reading?.resolve();
-    follow.reading = undefined;
-  }
-
-  #refuse(follow: Follow, error: Error): void {
-    if (follow.reading) follow.reading.reject(error);
-    else log("backend").warn(`${follow.type} ${follow.ref}: ${error.message}`);
-    follow.reading = undefined;
   }
 
   /** Waits for events, and tells of them. Resolves with false where it was cut short. */

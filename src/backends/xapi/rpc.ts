@@ -12,15 +12,12 @@ const MAX_SHOWN = 120;
 
 export class Rpc {
   readonly #http: Http;
-  readonly #secrets = new Set<string>();
+  readonly #secret: string;
 
-  constructor(http: Http) {
+  /** `secret` is kept out of all that is shown of replies, which may echo it. */
+  constructor(http: Http, secret: string) {
     this.#http = http;
-  }
-
-  /** Keeps a text out of all that is shown of replies, which may echo it. */
-  hide(secret: string): void {
-    this.#secrets.add(secret);
+    this.#secret = secret;
   }
 
   /**
@@ -68,14 +65,17 @@ export class Rpc {
     if (status !== 200) {
       throw new Error(`HTTP status ${status}: ${this.#excerpt(text)}`);
     }
-    const what = `what came is not XAPI's (is this a host of a pool?): ${
-      this.#excerpt(text)
-    }`;
+    const notXapi = (why: string) =>
+      new Error(
+        `what came is not XAPI's (is this a host of a pool?): ${
+          this.#excerpt(text)
+        }${why}`,
+      );
     let reply: Value;
     try {
       reply = decodeResponse(text);
     } catch (error) {
-      throw new Error(`${what} (${(error as Error).message})`);
+      throw notXapi(` (${(error as Error).message})`);
     }
     if (reply !== null && typeof reply === "object" && "Status" in reply) {
       const { Status, Value, ErrorDescription: description } = reply;
@@ -85,20 +85,25 @@ export class Rpc {
         throw new XapiError(code, params.map((each) => this.#redact(each)));
       }
     }
-    throw new Error(what);
+    throw notXapi("");
   }
 
   /** The words of a text, without markup, on one line. */
   #excerpt(text: string): string {
-    const words = this.#redact(text).replace(/<[^>]*>/g, " ")
-      .replace(/\s+/g, " ").trim();
+    // What is secret may have been escaped, as in an echo of our call.
+    const words = this.#redact(
+      this.#redact(text).replace(/<[^>]*>/g, " ")
+        .replaceAll("&lt;", "<").replaceAll("&gt;", ">")
+        .replaceAll("&amp;", "&").replace(/\s+/g, " ").trim(),
+    );
     const shown = [...words].slice(0, MAX_SHOWN).join("");
     return JSON.stringify(shown === words ? words : `${shown}...`);
   }
 
+  /** References are hidden as well: they help nobody, and that of the session is as good as the password. */
   #redact(text: string): string {
-    for (const secret of this.#secrets) text = text.replaceAll(secret, "***");
-    return text;
+    return text.replaceAll(this.#secret, "***")
+      .replace(/OpaqueRef:[\w-]+/g, "OpaqueRef:***");
   }
 }
 

@@ -6,10 +6,12 @@
  *
  * @module
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { log } from "../../log.ts";
 import { BackendError } from "../backend.ts";
 import { type Target, urlOf } from "./connect.ts";
 import { isXapiError, Unreachable } from "./errors.ts";
+import { text, texts } from "./records.ts";
 import type { Rpc } from "./rpc.ts";
 import type { Value } from "./xmlrpc.ts";
 
@@ -23,16 +25,15 @@ const FIRST_RETRY = 100;
 const LOGOUT_TIMEOUT = 1_000;
 /** Calls in flight, so that a pool with thousands of our VMs is not flooded. */
 const MAX_CALLS = 8;
-/** The errors of a host that may be the right one later, or of a pool in which another one is. */
+/** Milliseconds of a log-in after which no further address is tried. */
+const LOGIN_TIME = 20_000;
+/** Errors of a host that may be the right one later, or of a pool in which another one is. */
 const NOT_NOW = [
   "HOST_IS_SLAVE",
   "HOST_STILL_BOOTING",
   "HOST_IN_EMERGENCY_MODE",
   "TOO_BUSY",
 ];
-
-/** Milliseconds after which no further address is tried. */
-const LOGIN_TIME = 20_000;
 
 interface Ticket {
   /** The address of the pool's master. */
@@ -57,7 +58,6 @@ export class Session {
     this.#target = target;
     this.#password = password;
     this.#hosts = [target.host];
-    rpc.hide(password);
   }
 
   /** Where the pool is reached, for messages. */
@@ -105,7 +105,8 @@ export class Session {
           error instanceof Unreachable && performance.now() + wait < end
         ) {
           log("backend").debug(`${error.message}; trying again`);
-          await new Promise((resolve) => setTimeout(resolve, wait));
+          const { signal } = this.#closing;
+          await sleep(wait, undefined, { signal }).catch(() => {}); // the next attempt tells
         } else throw error;
       }
     }
@@ -179,23 +180,22 @@ export class Session {
     const { user } = this.#target;
     const call = (method: string, ...params: Value[]) =>
       this.#rpc.call(url, method, params, CALL_TIMEOUT, this.#closing.signal);
-    const session = await call(
-      "session.login_with_password",
-      user,
-      this.#password,
-      API_VERSION,
-      ORIGINATOR,
-    ) as string;
-    this.#rpc.hide(session);
+    const method = "session.login_with_password";
+    const session = text(
+      await call(method, user, this.#password, API_VERSION, ORIGINATOR),
+      method,
+    );
     this.#prefer(host);
     log("backend").debug(`logged in to XAPI at ${url} as ${user}`);
     try {
-      const refs = await call("host.get_all", session) as string[];
+      const refs = texts(await call("host.get_all", session), "host.get_all");
       const addresses = await Promise.all(
-        refs.map((ref) => call("host.get_address", session, ref)),
-      ) as string[];
-      const known = new Set([...this.#hosts, ...addresses]);
-      this.#hosts = [...known].filter((each) => each !== "");
+        refs.map(async (ref) =>
+          text(await call("host.get_address", session, ref), "host.address")
+        ),
+      );
+      const known = addresses.filter((each) => each !== "");
+      this.#hosts = [...new Set([...this.#hosts, ...known])];
     } catch (error) {
       // They are only of use should this host fail.
       log("backend").debug(

@@ -113,6 +113,7 @@ const parser = new XMLParser({
   parseTagValue: false,
   trimValues: false,
   processEntities: false,
+  maxNestedTags: MAX_DEPTH,
   jPath: false, // a path to each element would take longer to write than all the rest
 });
 
@@ -158,9 +159,7 @@ function checkTags(text: string): void {
     } else if (start === undefined) {
       const [what] = /^\S{1,20}/.exec(text.slice(index))!;
       throw new XmlRpcError(`there is ${what}`);
-    } else if (empty === "" && open.push(start) > MAX_DEPTH) {
-      throw new XmlRpcError("it is nested too deeply");
-    }
+    } else if (empty === "") open.push(start);
   }
   if (open.length > 0) throw new XmlRpcError(`<${open.at(-1)}> has no end`);
 }

@@ -337,6 +337,9 @@ test("the wait for an IP address ends when the guest's agent reports one", async
   fake.pool.report(ref, {});
   fake.pool.report(ref, { "0/ipv6/0": "fe80::1", "0/mac": "x" });
   await until("followed", () => fake.count("VM_guest_metrics.get_record") > 0);
+  const polls = fake.count("event.from");
+  fake.pool.db.update("VM", ref, { name_description: "ends the poll" });
+  await until("polled", () => fake.count("event.from") > polls);
   assert(!ready);
   fake.pool.report(ref, { "0/ip": "10.0.0.5" });
   await waiting;

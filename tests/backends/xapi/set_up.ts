@@ -10,6 +10,7 @@ import type {
   Machine,
 } from "../../../src/backends/backend.ts";
 import { XAPI } from "../../../src/backends/xapi/description.ts";
+import { until } from "../../until.ts";
 import { type FakeOptions, FakeXapi, PASSWORD } from "./fake/server.ts";
 
 /** Collects the backend's log from now on, as `LEVEL message`. */
@@ -98,4 +99,10 @@ export function test(
       await backend.close();
     }
   });
+}
+
+/** Resolves when a new poll is on its way, so that the next events come by the one after it. */
+export async function polling({ fake }: Stage): Promise<void> {
+  const polls = fake.count("event.from");
+  await until("polling", () => fake.count("event.from") > polls);
 }

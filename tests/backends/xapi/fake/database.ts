@@ -20,6 +20,8 @@ export class Database {
   readonly #tables = new Map<string, Map<string, Row>>();
   #deleted: { type: string; ref: string; created: number; at: number }[] = [];
   #generation = 100;
+  /** Events up to here are lost: whoever has not seen them must read everything anew. */
+  #lost = 0;
   /** Called with each change. */
   readonly waiting = new Set<() => void>();
 
@@ -70,6 +72,16 @@ export class Database {
     const at = ++this.#generation;
     this.#deleted.push({ type, ref, created: row.created, at });
     this.#changed();
+  }
+
+  /** Forgets all events. */
+  lose(): void {
+    this.#lost = ++this.#generation;
+  }
+
+  /** Whether events since a generation are lost. */
+  hasLost(since: number): boolean {
+    return since < this.#lost;
   }
 
   /** Lets changes happen that no event tells of: XAPI has lost them. */

@@ -30,6 +30,8 @@ export interface VmOptions {
   shutdown?: "obeys" | "ignores" | "cannot be asked";
 }
 
+/** How often an operation tells of its progress. */
+const STEPS = 10;
 const NULL = "OpaqueRef:NULL";
 
 /** The record in a recorded reply, to make others like it. */
@@ -200,9 +202,9 @@ export class FakePool {
       const steps = name === "clean_shutdown" &&
           this.#vms.get(ref)?.shutdown === "ignores"
         ? Infinity
-        : 4;
+        : STEPS;
       for (let step = 1; step <= steps; step++) {
-        await Promise.race([this.#sleep(this.taskTime / 4 + 1), cancelled]);
+        await Promise.race([this.#sleep(this.taskTime / STEPS), cancelled]);
         if (steps !== Infinity) onProgress(step / steps);
       }
     } finally {

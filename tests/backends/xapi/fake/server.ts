@@ -6,6 +6,7 @@
  * @module
  */
 import { parseSubscription } from "./database.ts";
+import { arity, objectOf, read } from "./getters.ts";
 import { type Fault, html, spoiled, xml } from "./faults.ts";
 import { Failure, FakePool } from "./pool.ts";
 import {
@@ -128,6 +129,15 @@ export class FakeXapi {
     for (let i = 0; i < times; i++) this.#faults.push({ method, fault });
   }
 
+  /** Loses the events of a change, and all that clients have not seen so far. */
+  loseEvents(change: () => void = () => {}): void {
+    this.pool.db.mute(change);
+    this.pool.db.lose();
+    for (const wakes of this.#sessions.values()) {
+      for (const wake of wakes) wake();
+    }
+  }
+
   /** How many calls are still to go wrong. */
   get faults(): number {
     return this.#faults.length;
@@ -209,7 +219,7 @@ export class FakeXapi {
         return this.#inject(rest[0], rest[1]);
       case "task.destroy":
         arity(method, rest, 1);
-        this.#object("task", rest[0]);
+        objectOf(this.pool.db, "task", rest[0]);
         this.pool.db.remove("task", rest[0]);
         return "";
     }
@@ -222,7 +232,7 @@ export class FakeXapi {
       arity(method, rest, operation);
       return this.#async(method, name, rest);
     }
-    return this.#read(type, name, method, rest);
+    return read(this.pool.db, type, name, rest);
   }
 
   #login(params: Wire[]): string {
@@ -247,54 +257,8 @@ export class FakeXapi {
     ]);
   }
 
-  /** The getters that all classes have. */
-  #read(type: string, name: string, method: string, params: string[]): Wire {
-    const { db } = this.pool;
-    const isClass = db.classes.includes(type);
-    if (!isClass || !name.startsWith("get_")) {
-      throw new Failure("MESSAGE_METHOD_UNKNOWN", method);
-    }
-    const [subject] = params;
-    switch (name) {
-      case "get_all":
-        arity(method, params, 0);
-        return db.entries(type).map(([ref]) => ref);
-      case "get_all_records":
-        arity(method, params, 0);
-        return Object.fromEntries(db.entries(type));
-      case "get_record":
-        arity(method, params, 1);
-        return this.#object(type, subject);
-      case "get_by_uuid": {
-        arity(method, params, 1);
-        const found = db.entries(type).find(([, { uuid }]) => uuid === subject);
-        if (found === undefined) {
-          throw new Failure("UUID_INVALID", type, subject);
-        }
-        return found[0];
-      }
-      case "get_by_name_label":
-        arity(method, params, 1);
-        return db.entries(type)
-          .filter(([, { name_label }]) => name_label === subject)
-          .map(([ref]) => ref);
-    }
-    arity(method, params, 1);
-    const value = this.#object(type, subject)[name.slice("get_".length)];
-    if (value === undefined) {
-      throw new Failure("MESSAGE_METHOD_UNKNOWN", method);
-    }
-    return value;
-  }
-
-  #object(type: string, ref: string): Struct {
-    const record = this.pool.db.get(type, ref);
-    if (record === undefined) throw new Failure("HANDLE_INVALID", type, ref);
-    return record;
-  }
-
   #inject(type: string, ref: string): string {
-    this.#object(type, ref);
+    objectOf(this.pool.db, type, ref);
     const { db } = this.pool;
     const token = tokenOf(db.generation);
     db.update(type, ref, {});
@@ -316,6 +280,7 @@ export class FakeXapi {
     const { db } = this.pool;
     let from = Number(since);
     for (;;) {
+      if (db.hasLost(from)) throw new Failure("EVENTS_LOST");
       const { events, last } = db.events(subscriptions, from);
       const left = end - performance.now();
       if (events.length > 0 || left <= 0 || this.#closing.signal.aborted) {
@@ -385,14 +350,4 @@ export class FakeXapi {
 
 function tokenOf(generation: number): string {
   return `${String(generation).padStart(20, "0")},${"0".repeat(20)}`;
-}
-
-function arity(method: string, params: Wire[], count: number): void {
-  if (params.length === count) return;
-  throw new Failure(
-    "MESSAGE_PARAMETER_COUNT_MISMATCH",
-    method,
-    String(count),
-    String(params.length),
-  );
 }
