@@ -1,15 +1,15 @@
 /**
- * What the tests of the summoner share: a unikernel, a stage on fake time, the log as a list of lines.
+ * What the tests of the summoner share: a unikernel, a stage on fake time.
  *
  * @module
  */
-import { BaseHandler, setup } from "@std/log";
 import { FakeTime } from "@std/testing/time";
 import type { MachineState } from "../../src/backends/backend.ts";
 import type { Past } from "../../src/summon/context.ts";
 import type { SummonedUnikernel } from "../../src/summon/summons.ts";
 import { Summoner, type SummonerOptions } from "../../src/summon/summoner.ts";
 import type { Readiness, Unikernel } from "../../src/summon/unikernel.ts";
+import { collectLog } from "../collect_log.ts";
 import { FakeMachine } from "./fake_machine.ts";
 
 export function unikernel(
@@ -43,23 +43,6 @@ export function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, fn, sanitizeOps: true, sanitizeResources: true });
 }
 
-/** Collects the log from now on: the lines as `LEVEL message`. */
-export function collectLog(): string[] {
-  const lines: string[] = [];
-  class Collector extends BaseHandler {
-    log(line: string): void {
-      lines.push(line);
-    }
-  }
-  const formatter = (record: { levelName: string; msg: string }) =>
-    `${record.levelName} ${record.msg}`;
-  setup({
-    handlers: { collector: new Collector("DEBUG", { formatter }) },
-    loggers: { summon: { level: "DEBUG", handlers: ["collector"] } },
-  });
-  return lines;
-}
-
 /** A xenstore in which each guest writes its key when told to. */
 export class FakeXenstore {
   readonly #written = new Set<number>();
@@ -85,7 +68,7 @@ export class FakeXenstore {
 /** A summoner with machines on fake time. */
 export class Stage {
   readonly time = new FakeTime(0);
-  readonly log = collectLog();
+  readonly log = collectLog("summon");
   readonly xenstore = new FakeXenstore();
   /** Each change of state as `name: from -> to (cause)`. */
   readonly transitions: string[] = [];

@@ -8,13 +8,13 @@ import {
   BackendError,
   type MachineState,
 } from "../../../src/backends/backend.ts";
+import { collectLog } from "../../collect_log.ts";
 import { until } from "../../until.ts";
 import { machine, open, test } from "./set_up.ts";
-import { collectLog } from "./set_up.ts";
 import { FakeXapi } from "./fake/server.ts";
 
 Deno.test("the pool sees one session of ours, and none after us", async () => {
-  collectLog();
+  collectLog("backend");
   await using fake = await FakeXapi.start();
   const backend = await open(fake.url);
   assertEquals(fake.sessions, 1);

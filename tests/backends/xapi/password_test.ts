@@ -2,7 +2,8 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { BackendError } from "../../../src/backends/backend.ts";
 import { parseConnect } from "../../../src/backends/xapi/connect.ts";
 import { findPassword } from "../../../src/backends/xapi/password.ts";
-import { collectLog, withFile } from "./set_up.ts";
+import { collectLog } from "../../collect_log.ts";
+import { withFile } from "./set_up.ts";
 
 const bare = parseConnect("https://me@xs1/")!;
 const inUrl = parseConnect("https://me:from-url@xs1/")!;
@@ -16,7 +17,7 @@ function environment(password?: string) {
 }
 
 Deno.test("a password comes from the file, then the environment, then the URL", async () => {
-  collectLog();
+  collectLog("backend");
   await withFile("from-file\n", async (path) => {
     assertEquals(
       await findPassword(inUrl, path, environment("from-env")),
@@ -35,7 +36,7 @@ Deno.test("a password comes from the file, then the environment, then the URL", 
 });
 
 Deno.test("a password in the URL is warned about, and not shown", async () => {
-  const log = collectLog();
+  const log = collectLog("backend");
   await findPassword(inUrl, undefined, environment("from-env"));
   assertEquals(log.length, 1);
   assertStringIncludes(
@@ -49,7 +50,7 @@ Deno.test("a password file that others can read is warned about, and used", asyn
   for (
     const [mode, warnings] of [[0o600, 0], [0o400, 0], [0o640, 1], [0o604, 1]]
   ) {
-    const log = collectLog();
+    const log = collectLog("backend");
     await withFile("secret", async (path) => {
       assertEquals(await findPassword(bare, path, environment()), "secret");
       assertEquals(log.length, warnings);
@@ -59,7 +60,7 @@ Deno.test("a password file that others can read is warned about, and used", asyn
 });
 
 Deno.test("only the line's end is no part of a password", async () => {
-  collectLog();
+  collectLog("backend");
   for (
     const [content, password] of [
       [" a b \n", " a b "],
@@ -74,7 +75,7 @@ Deno.test("only the line's end is no part of a password", async () => {
 });
 
 Deno.test("a password that is missing is told with how to give it", async () => {
-  collectLog();
+  collectLog("backend");
   const refusal = async (file?: string) =>
     (await assertRejects(
       () => findPassword(bare, file, environment()),

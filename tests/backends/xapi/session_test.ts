@@ -9,9 +9,10 @@ import {
   type MachineState,
 } from "../../../src/backends/backend.ts";
 import { encodeCall } from "../../../src/backends/xapi/xmlrpc.ts";
+import { collectLog } from "../../collect_log.ts";
 import { until } from "../../until.ts";
 import { FakeXapi, PASSWORD } from "./fake/server.ts";
-import { collectLog, machine, open, polling, test } from "./set_up.ts";
+import { machine, open, polling, test } from "./set_up.ts";
 
 /** What `open` is refused with. */
 async function refusal(connect: string, password?: string): Promise<string> {
@@ -20,7 +21,7 @@ async function refusal(connect: string, password?: string): Promise<string> {
 }
 
 Deno.test("a host that is not the master sends us to the one that is", async () => {
-  collectLog();
+  collectLog("backend");
   await using fake = await FakeXapi.start({ hosts: 3 });
   const backend = await open(`http://127.0.0.3:${fake.port}`);
   assertEquals(
@@ -140,7 +141,7 @@ test("a session that is never valid is an error, not a loop", async ({ fake, bac
 });
 
 Deno.test("a wrong password is told with the user, without the password", async () => {
-  collectLog();
+  collectLog("backend");
   await using fake = await FakeXapi.start();
   const message = await refusal(fake.url, "wrong-password");
   assertStringIncludes(
@@ -152,7 +153,7 @@ Deno.test("a wrong password is told with the user, without the password", async 
 });
 
 Deno.test("what is no XAPI is told with what came instead", async () => {
-  collectLog();
+  collectLog("backend");
   await using fake = await FakeXapi.start();
   for (
     const [fault, words] of [
@@ -194,7 +195,7 @@ Deno.test("what is no XAPI is told with what came instead", async () => {
 });
 
 Deno.test("what is refused because of who we are is told", async () => {
-  collectLog();
+  collectLog("backend");
   await using fake = await FakeXapi.start();
   const description = ["RBAC_PERMISSION_DENIED", "event.inject", "no"];
   fake.fault("event.inject", { kind: "error", description });
@@ -206,7 +207,7 @@ Deno.test("what is refused because of who we are is told", async () => {
 });
 
 Deno.test("a pool that never answers is told after a while", async () => {
-  collectLog();
+  collectLog("backend");
   await using fake = await FakeXapi.start();
   fake.fault("session.login_with_password", { kind: "hang" });
   assertStringIncludes(
@@ -227,7 +228,7 @@ test("a call that is never answered is given up", async ({ fake, backend }) => {
 });
 
 Deno.test("closing ends at once, whatever hangs", async () => {
-  collectLog();
+  collectLog("backend");
   await using fake = await FakeXapi.start();
   fake.pool.addVm({ name: "www" });
   const backend = await open(fake.url);

@@ -3,32 +3,15 @@
  *
  * @module
  */
-import { BaseHandler, setup } from "@std/log";
 import type {
   Backend,
   BackendOptions,
   Machine,
 } from "../../../src/backends/backend.ts";
 import { XAPI } from "../../../src/backends/xapi/description.ts";
+import { collectLog } from "../../collect_log.ts";
 import { until } from "../../until.ts";
 import { type FakeOptions, FakeXapi, PASSWORD } from "./fake/server.ts";
-
-/** Collects the backend's log from now on, as `LEVEL message`. */
-export function collectLog(): string[] {
-  const lines: string[] = [];
-  class Collector extends BaseHandler {
-    log(line: string): void {
-      lines.push(line);
-    }
-  }
-  const formatter = (record: { levelName: string; msg: string }) =>
-    `${record.levelName} ${record.msg}`;
-  setup({
-    handlers: { collector: new Collector("DEBUG", { formatter }) },
-    loggers: { backend: { level: "DEBUG", handlers: ["collector"] } },
-  });
-  return lines;
-}
 
 /** A file for the time of a test. */
 export async function withFile<T>(
@@ -90,7 +73,7 @@ export function test(
   options: FakeOptions = {},
 ): void {
   Deno.test(name, async () => {
-    const log = collectLog();
+    const log = collectLog("backend");
     await using fake = await FakeXapi.start(options);
     const backend = await open(fake.url);
     try {

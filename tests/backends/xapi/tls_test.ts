@@ -6,10 +6,11 @@ import {
 } from "@std/assert";
 import { BackendError } from "../../../src/backends/backend.ts";
 import { systemRoots } from "../../../src/backends/xapi/http.ts";
+import { collectLog } from "../../collect_log.ts";
 import { until } from "../../until.ts";
 import { type Certificate, hasOpenssl, selfSigned } from "./certificates.ts";
 import { FakeXapi } from "./fake/server.ts";
-import { collectLog, machine, open, withFile } from "./set_up.ts";
+import { machine, open, withFile } from "./set_up.ts";
 
 /** Without and with the check of certificates. */
 const EITHER: Record<string, string>[] = [{}, { "xapi-insecure": "" }];
@@ -25,7 +26,7 @@ function test(
     name,
     ignore: !hasOpenssl,
     async fn() {
-      const log = collectLog();
+      const log = collectLog("backend");
       const tls = await make();
       await using fake = await FakeXapi.start({ tls });
       await run(fake, tls, log);
@@ -188,7 +189,7 @@ test(
 );
 
 Deno.test("what is no TLS, and what listens to nobody, is told", async () => {
-  collectLog();
+  collectLog("backend");
   await using fake = await FakeXapi.start();
   for (const settings of EITHER) {
     assertStringIncludes(
@@ -206,14 +207,14 @@ Deno.test("what is no TLS, and what listens to nobody, is told", async () => {
 });
 
 Deno.test("plain HTTP is warned about", async () => {
-  const log = collectLog();
+  const log = collectLog("backend");
   await using fake = await FakeXapi.start();
   await (await open(fake.url)).close();
   assert(log.some((line) => line.startsWith("WARN --connect has http://")));
 });
 
 Deno.test("a file of certificates that cannot be read, or has none, is told", async () => {
-  collectLog();
+  collectLog("backend");
   const url = "https://127.0.0.1:4/";
   assertStringIncludes(
     await refusal(url, { "xapi-ca": "/nonexistent.pem" }),
