@@ -215,6 +215,16 @@ const USE: Section[] = [
           "for 120 seconds (2 x TTL). Forward all other requests to the system's own DNS servers.",
       },
       {
+        command: "jitsu -x xapi -c https://root@xs1.example.org/ \\\n" +
+          "    --xapi-ca /etc/jitsu/xs1.pem --xapi-password-file /etc/jitsu/password \\\n" +
+          "    dns=www.example.org,ip=10.0.0.1,name=www",
+      },
+      {
+        text:
+          "Log in to a XenServer or XCP-ng pool, whose host xs1 is known by its certificate. Start its VM www on " +
+          "requests for www.example.org.",
+      },
+      {
         command:
           "jitsu www.example.com,127.0.0.1,Ubuntu -m suspend -c vbox:///session",
       },

@@ -10,15 +10,15 @@ import { CONNECT_EXPECTED, parseConnect } from "./connect.ts";
 export const XAPI: BackendDescription = {
   name: "xapi",
   doc:
-    "VMs of a XenServer or XCP-ng pool, by name or uuid, on whatever host the pool chooses. --connect is a host of " +
-    "the pool as https://USER@HOST/, http://USER@HOST/ or just HOST, which is https; the user is root unless given. " +
-    "mode=shutdown and mode=suspend need drivers in the guest; mode=destroy is a hard shutdown.",
+    "VMs of a XenServer or XCP-ng pool, by name or uuid, on whatever host the pool chooses. `--connect` is a " +
+    "host of the pool as `https://USER@HOST/`, `http://USER@HOST/` or just `HOST`, which is https; the user is root " +
+    "unless given. `mode=shutdown` and `mode=suspend` need drivers in the guest; `mode=destroy` is a hard shutdown.",
   keys: [
     {
       name: "wait_for_ip",
       waits: true,
       doc:
-        "Whether to wait, before the answer, until the agent in the guest reports an IP address to the pool (1 or true).",
+        "Whether to wait, before the answer, until the agent in the guest reports an IP address to the pool (`1` or `true`).",
       expected: (value) =>
         /^(1|true|0|false)$/i.test(value) ? undefined : "true, false, 1 or 0",
     },
@@ -46,7 +46,7 @@ export const XAPI: BackendDescription = {
       value: "FILE",
       doc:
         "A file with the password and nothing else, which only its owner should be able to read. Without it the " +
-        "password comes from the environment variable JITSU_XAPI_PASSWORD or, for everybody to see, from --connect.",
+        "password comes from the environment variable JITSU_XAPI_PASSWORD or, for everybody to see, from `--connect`.",
     },
   ],
   unusable: {
