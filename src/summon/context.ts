@@ -4,6 +4,7 @@
  * @module
  */
 import type { NameUsage } from "./expiry.ts";
+import type { ConnectionHolder } from "./hold.ts";
 import type { Limit } from "./limit.ts";
 import type { WaitForXenstoreKey } from "./readiness.ts";
 import type { SummonState, Transition } from "./states.ts";
@@ -17,6 +18,8 @@ export interface SummonContext {
   readonly starts: Limit;
   readonly stops: Limit;
   readonly waitForXenstoreKey: WaitForXenstoreKey;
+  /** Who answers for machines while they boot. */
+  readonly holders: readonly ConnectionHolder[];
   onTransition?(summoned: SummonedUnikernel, transition: Transition): void;
 }
 

@@ -33,6 +33,7 @@ export class Summoner {
       now: options.now ?? (() => performance.now()),
       waitForXenstoreKey: options.waitForXenstoreKey ??
         (() => Promise.reject(new Error("there is no xenstore here"))),
+      holders: options.holders ?? [],
       onTransition: options.onTransition,
       starts: new Limit(maxStarts),
       stops: new Limit(maxStarts),

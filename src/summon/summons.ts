@@ -8,6 +8,7 @@ import type { Machine, MachineState } from "../backends/backend.ts";
 import { Backoff } from "./backoff.ts";
 import type { Past, SummonContext } from "./context.ts";
 import { Expiry, type NameUsage, usageOf } from "./expiry.ts";
+import { type Hold, holdConnections } from "./hold.ts";
 import { handled, Operations, refused } from "./operations.ts";
 import {
   describeReadiness,
@@ -55,6 +56,7 @@ export class SummonedUnikernel {
   #since: number;
   #waiting?: Summons;
   #readiness?: ReadinessWait;
+  #hold?: Hold;
   #stop?: MachineStop;
   #stopped = Promise.resolve();
   #closed = false;
@@ -234,6 +236,7 @@ export class SummonedUnikernel {
   /** Lets go of the machine as it is. Whoever waits is refused, calls that are in flight end unheard. */
   close(): void {
     this.#closed = true;
+    this.#hold?.ended();
     this.#watch.close();
     this.#expiry.stop();
     this.#operations.abort(new Error(CLOSED));
@@ -279,6 +282,7 @@ export class SummonedUnikernel {
     const waiting = this.#waitingFor(readiness);
     this.#log("info", `running (${reason})${waiting}`, { reason });
     this.#enter("starting", told(reason));
+    this.#holdConnections();
     this.#operations.run((signal) =>
       this.#becomeReady(told(reason), readiness, signal)
     );
@@ -294,6 +298,7 @@ export class SummonedUnikernel {
       }
       await starts.run(async () => {
         this.starts++;
+        this.#holdConnections();
         const began = now();
         const action = await this.#machine.start();
         const ms = now() - began;
@@ -390,6 +395,9 @@ export class SummonedUnikernel {
     this.#state = to;
     this.#since = this.#context.now();
     this.ready = to === "ready";
+    if (this.ready) this.#hold?.ready();
+    else this.#hold?.ended();
+    this.#hold = undefined;
     this.#expiry.stop();
     try {
       this.#context.onTransition?.(this, { from, to, origin, cause });
@@ -404,6 +412,17 @@ export class SummonedUnikernel {
     this.#waiting = undefined;
     if (error === undefined) waiting?.resolve();
     else waiting?.reject(new Error(error));
+  }
+
+  /** From now on until it leaves the state `starting`. */
+  #holdConnections(): void {
+    const { holders } = this.#context;
+    this.#hold = holdConnections(
+      this.unikernel,
+      this.#machine,
+      holders,
+      this.#log,
+    );
   }
 
   #waitingFor(readiness: Readiness): string {

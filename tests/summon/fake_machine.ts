@@ -37,9 +37,10 @@ export class FakeMachine implements Machine {
   /** Every call that was made to change its state. */
   readonly calls: Call[] = [];
   /** How long each call takes. */
-  readonly takes: Partial<Record<Call | "state", Delay>> = {};
+  readonly takes: Partial<Record<Call | "state" | "macs", Delay>> = {};
   /** The errors that the next calls fail with. */
-  readonly fails: Partial<Record<Call | "state", string[]>> = {};
+  readonly fails: Partial<Record<Call | "state" | "macs", string[]>> = {};
+  macs = ["52:54:00:00:00:01"];
   /** When the events of our own calls come: before the call returns, 5 ms after it, or not at all. */
   echo: "before" | "after" | "lost" = "before";
   /** What suspend leaves it in. */
@@ -99,8 +100,9 @@ export class FakeMachine implements Machine {
       return this.suspendsTo;
     });
   }
-  macAddresses(): Promise<string[]> {
-    return Promise.resolve([]);
+  async macAddresses(): Promise<string[]> {
+    await this.#pass("macs");
+    return this.macs;
   }
   domainId(): Promise<number | undefined> {
     return Promise.resolve(this.current === "off" ? undefined : this.domid);
@@ -117,7 +119,7 @@ export class FakeMachine implements Machine {
       this.changing--;
     }
   }
-  async #pass(call: Call | "state"): Promise<void> {
+  async #pass(call: Call | "state" | "macs"): Promise<void> {
     const ms = this.takes[call];
     if (ms) await new Promise((resolve) => setTimeout(resolve, ms));
     const error = this.fails[call]?.shift();

@@ -11,7 +11,7 @@ import type { SummonState } from "../../src/summon/states.ts";
 import type { SummonedUnikernel } from "../../src/summon/summons.ts";
 import { STOP_MODES } from "../../src/summon/unikernel.ts";
 import { FakeMachine } from "./fake_machine.ts";
-import { Outcome, Stage } from "./set_up.ts";
+import { FakeHolder, Outcome, Stage } from "./set_up.ts";
 
 const MACHINES = 3;
 const MAX_STARTS = 2;
@@ -200,6 +200,20 @@ function checkAlways(stage: Stage, actors: Actor[]): void {
   }
 }
 
+/** A boot is told once, and how it ended once, before the next. */
+function checkHolds(holder: FakeHolder, actors: Actor[]): void {
+  for (const { machine: { name }, summoned: { state } } of actors) {
+    const told = holder.told.filter((line) => line.startsWith(`${name} `))
+      .map((line) => line.split(" ")[1]);
+    told.forEach((word, i) => assertEquals(word === "booting", i % 2 === 0));
+    const isHeld = told.length % 2 === 1;
+    assert(!isHeld || state === "starting", `held while it is ${state}`);
+    if (state === "ready" && told.length > 0) {
+      assertEquals(told.at(-1), "ready");
+    }
+  }
+}
+
 function checkAnswered(actors: Actor[]): void {
   for (const { outcomes } of actors) {
     const pending = outcomes.filter(({ state }) => state === "pending");
@@ -224,7 +238,8 @@ Deno.test("whatever happens, starts are bounded, calls never overlap, ready mach
       history,
       fc.boolean(),
       async (cast, history, closes) => {
-        using stage = new Stage({ maxStarts: MAX_STARTS });
+        const holder = new FakeHolder();
+        using stage = new Stage({ maxStarts: MAX_STARTS, holders: [holder] });
         const actors: Actor[] = [];
         for (const [i, role] of cast.entries()) {
           actors.push(await enter(stage, `m${i}`, role));
@@ -234,6 +249,7 @@ Deno.test("whatever happens, starts are bounded, calls never overlap, ready mach
           step.act(stage, actors);
           await stage.elapse(then);
           checkAlways(stage, actors);
+          checkHolds(holder, actors);
         }
         if (closes) {
           stage.summoner.close();

@@ -6,6 +6,11 @@
 import { FakeTime } from "@std/testing/time";
 import type { MachineState } from "../../src/backends/backend.ts";
 import type { Past } from "../../src/summon/context.ts";
+import type {
+  BootingMachine,
+  ConnectionHolder,
+  Hold,
+} from "../../src/summon/hold.ts";
 import type { SummonedUnikernel } from "../../src/summon/summons.ts";
 import { Summoner, type SummonerOptions } from "../../src/summon/summoner.ts";
 import type { Readiness, Unikernel } from "../../src/summon/unikernel.ts";
@@ -62,6 +67,19 @@ export class FakeXenstore {
     this.#waiting.set(domid, [...this.#waiting.get(domid) ?? [], resolve]);
     signal.addEventListener("abort", () => reject(signal.reason));
     return promise;
+  }
+}
+
+/** Keeps what it was told, as `name booting MACS`, `name ready` and `name ended`. */
+export class FakeHolder implements ConnectionHolder {
+  readonly told: string[] = [];
+
+  hold({ unikernel: { name }, macs }: BootingMachine): Hold {
+    this.told.push(`${name} booting ${macs.join()}`);
+    return {
+      ready: () => this.told.push(`${name} ready`),
+      ended: () => this.told.push(`${name} ended`),
+    };
   }
 }
 

@@ -1,0 +1,81 @@
+/**
+ * The seam to whoever answers for a machine while it boots, so that the first connections to it are not lost: Synjitsu
+ * (`--synjitsu`), and what catches them on a network interface (`--catch`). How they do it is not known here.
+ *
+ * The summoner tells each {@linkcode ConnectionHolder} of a boot when it makes the call that starts, unpauses or resumes
+ * the machine, beside that call, or when it sees that somebody else started it. The {@linkcode Hold} it gets for it is
+ * told how the boot ended, once: at the latest when the daemon stops. A holder only listens. What it is told never
+ * waits for it, nothing fails with it, and no answer is later for it.
+ *
+ * @module
+ */
+import type { Machine } from "../backends/backend.ts";
+import { messageOf, type UnikernelLog } from "./text.ts";
+import type { Unikernel } from "./unikernel.ts";
+
+/** A machine that boots. */
+export interface BootingMachine {
+  /** As it is configured at this moment: its name, its addresses, and whether Synjitsu is to be told of it. */
+  readonly unikernel: Unikernel;
+  /** Its MAC addresses, at least one, in the order of its interfaces: six lower-case hex pairs with colons. */
+  readonly macs: readonly string[];
+}
+
+/** Told of each boot of each machine. */
+export interface ConnectionHolder {
+  /**
+   * The machine boots: from now on somebody may connect to it before it can answer. Returns at once, with nothing where
+   * it has no part in this boot. What is thrown goes to the log.
+   */
+  hold(machine: BootingMachine): Hold | undefined;
+}
+
+/** What is held for one boot. Exactly one of these is called, once; it returns at once, what is thrown goes to the log. */
+export interface Hold {
+  /** The machine is ready, and answers for itself. Called before the answers to the queries that waited go out. */
+  ready(): void;
+  /** It will not be: the boot failed, the machine was stopped, or it is none of ours any more. */
+  ended(): void;
+}
+
+/** Has the first connections to a machine held by all holders, as soon as its MAC addresses are known. */
+export function holdConnections(
+  unikernel: Unikernel,
+  machine: Machine,
+  holders: readonly ConnectionHolder[],
+  log: UnikernelLog,
+): Hold {
+  let holds: Hold[] = [];
+  let isOver = false;
+  const attempt = (work: () => void) => {
+    try {
+      work();
+    } catch (error) {
+      log("warn", `holding its first connections: ${messageOf(error)}`);
+    }
+  };
+  const begin = async () => {
+    let macs: readonly string[];
+    try {
+      macs = await machine.macAddresses();
+      if (macs.length === 0) throw new Error("it has no MAC address");
+    } catch (error) {
+      log("warn", `its first connections are not held: ${messageOf(error)}`);
+      return;
+    }
+    for (const holder of holders) {
+      if (isOver) return;
+      attempt(() => {
+        const hold = holder.hold({ unikernel, macs });
+        if (hold !== undefined) holds.push(hold);
+      });
+    }
+  };
+  const end = (how: keyof Hold) => {
+    isOver = true;
+    for (const hold of holds) attempt(() => hold[how]());
+    holds = [];
+  };
+  if (holders.length > 0) begin();
+  return { ready: () => end("ready"), ended: () => end("ended") };
+}
