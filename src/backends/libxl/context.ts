@@ -6,10 +6,10 @@
 import { readCString } from "../../ffi/c_string.ts";
 import { holding } from "../../ffi/hold.ts";
 import { log } from "../../log.ts";
+import { MessageLog } from "../../xen/message_log.ts";
 import { BackendError } from "../backend.ts";
 import { LibxlError } from "./errors.ts";
 import { type Libxl, loadLibxl } from "./library.ts";
-import { MessageLog } from "./message_log.ts";
 
 /** `LIBXL_VERSION` (libxl.h). */
 const LIBXL_VERSION = 0;

@@ -10,6 +10,7 @@
  *
  * @module
  */
+import { LOG_SYMBOLS } from "../../xen/message_log.ts";
 
 /** `const libxl_asyncop_how *ao_how`, always NULL: the call returns when the operation is over. */
 const AO_HOW = "pointer";
@@ -237,66 +238,9 @@ export const SYMBOLS = {
     nonblocking: true,
   },
 
-  // libxentoollog (xentoollog.h)
-
-  xtl_createlogger_stdiostream: {
-    parameters: [
-      "pointer", // FILE *f
-      "i32", // xentoollog_level min_level
-      "u32", // unsigned flags
-    ],
-    result: "pointer", // xentoollog_logger_stdiostream *
-  },
-
-  xtl_logger_destroy: {
-    parameters: [
-      "pointer", // struct xentoollog_logger *logger
-    ],
-    result: "void",
-  },
+  ...LOG_SYMBOLS,
 
   // The C library
-
-  memfd_create: {
-    parameters: [
-      "buffer", // const char *name
-      "u32", // unsigned int flags
-    ],
-    result: "i32",
-  },
-
-  pread: {
-    parameters: [
-      "i32", // int fd
-      "buffer", // void *buf
-      "usize", // size_t count
-      "i64", // off_t offset
-    ],
-    result: "isize",
-  },
-
-  ftruncate: {
-    parameters: [
-      "i32", // int fd
-      "i64", // off_t length
-    ],
-    result: "i32",
-  },
-
-  fdopen: {
-    parameters: [
-      "i32", // int fd
-      "buffer", // const char *mode
-    ],
-    result: "pointer", // FILE *
-  },
-
-  fclose: {
-    parameters: [
-      "pointer", // FILE *stream
-    ],
-    result: "i32",
-  },
 
   open: {
     parameters: [

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { candidates } from "../../../src/backends/libxl/library.ts";
+import { candidates } from "../../src/xen/library.ts";
 
 /** A folder with these (empty) files. */
 async function folderWith(...files: string[]): Promise<string> {
@@ -15,6 +15,7 @@ Deno.test("the library of the hypervisor's version is tried first, then the othe
     "libxenlight.so.4.17.0",
     "libxenlight.so",
     "libxenstore.so.4",
+    "libxenlight2.so.4.30",
   );
   const b = await folderWith("libxenlight.so.4.20", "libxenlight.so.4.11");
   const newest = [
@@ -22,14 +23,18 @@ Deno.test("the library of the hypervisor's version is tried first, then the othe
     `${a}/libxenlight.so.4.17`,
     `${b}/libxenlight.so.4.11`,
   ];
-  assertEquals(candidates([a, "/nowhere", b]), newest);
-  assertEquals(candidates([a, b], 11), [newest[2], newest[0], newest[1]]);
-  assertEquals(candidates([a, b], 18), newest);
+  assertEquals(candidates("libxenlight", [a, "/nowhere", b]), newest);
+  assertEquals(candidates("libxenlight", [a, b], 11), [
+    newest[2],
+    newest[0],
+    newest[1],
+  ]);
+  assertEquals(candidates("libxenlight", [a, b], 18), newest);
   for (const folder of [a, b]) await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("where there is none, what was looked for is tried, to be told", () => {
-  assertEquals(candidates(["/nowhere", "/etc/passwd"]), [
+  assertEquals(candidates("libxenlight", ["/nowhere", "/etc/passwd"]), [
     "/nowhere/libxenlight.so.4.*",
     "/etc/passwd/libxenlight.so.4.*",
   ]);

@@ -1,0 +1,228 @@
+/**
+ * The connection to Synjitsu, a unikernel that answers for machines while they boot: it is told the MAC and IPv4 address
+ * of each over a vchan, ten bytes a machine, and then answers ARP for it and keeps its SYNs. What Synjitsu does with them
+ * is between it and the machine's TCP/IP stack.
+ *
+ * Synjitsu is the vchan's server, at the key where MirageOS's vchans have their port "synjitsu" (ocaml-vchan,
+ * lib/xenstore.ml). It may come, go and come back as another domain with the same UUID: that is heard of by watches of
+ * xenstore. Nobody ever waits for it.
+ *
+ * @module
+ */
+import { log } from "../log.ts";
+import { loadLibXenvchan, VchanError } from "./libxenvchan.ts";
+import { VchanClient } from "./vchan.ts";
+import { type Unwatch, watch, type WatchListener } from "./watches.ts";
+import { Xenstore } from "./xenstore.ts";
+
+/** Milliseconds after which xenstored is tried again when the connection to it was lost. */
+const RETRY_MS = 5000;
+
+/** Where a Synjitsu says how to connect to it: the client is domain 0, which Jitsu runs in. */
+const vchanPath = (domid: number) =>
+  `/local/domain/${domid}/data/vchan/0/synjitsu`;
+
+/**
+ * What Synjitsu is told of a machine: the six octets of its MAC address, the four of its IPv4 address.
+ *
+ * @param mac six hex pairs with colons
+ * @param address in dotted decimal
+ */
+export function synjitsuMessage(
+  mac: string,
+  address: string,
+): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from([
+    ...mac.split(":").map((pair) => parseInt(pair, 16)),
+    ...address.split(".").map(Number),
+  ]);
+}
+
+/** Remembers that something has changed until that is asked for. */
+class Changes implements WatchListener {
+  #next = pending();
+
+  onEvent(): void {
+    this.#next.resolve();
+  }
+  onLost(reason: unknown): void {
+    this.#next.reject(reason);
+  }
+  /** Resolves when something has changed since this last resolved. Rejects when no more can be heard of. */
+  async next(): Promise<void> {
+    await this.#next.promise;
+    this.#next = pending();
+  }
+}
+
+function pending(): PromiseWithResolvers<void> {
+  const next = Promise.withResolvers<void>();
+  next.promise.catch(() => {}); // it may reject before anybody awaits it
+  return next;
+}
+
+/** The Synjitsu with that UUID, whether it is there or not. */
+export class Synjitsu {
+  readonly #uuid: string;
+  readonly #closing = new AbortController();
+  readonly #following: Promise<void>;
+  #changes = new Changes();
+  #vchan?: VchanClient;
+  /** How things stand, for the log. */
+  #state = "it is being looked for";
+
+  private constructor(uuid: string, xenstore: Xenstore) {
+    this.#uuid = uuid;
+    this.#following = this.#followOn(xenstore);
+  }
+
+  /**
+   * Connects to it in the background, now and whenever it has come back. Rejects with `VchanError` or `XenstoreError`
+   * where that could never be: a library is missing, or this is not dom0.
+   *
+   * @param uuid lower case, with hyphens
+   */
+  static async open(uuid: string): Promise<Synjitsu> {
+    loadLibXenvchan();
+    return new Synjitsu(uuid, await Xenstore.open());
+  }
+
+  /**
+   * Tells it of a machine that boots: `mac` is six hex pairs with colons, `address` an IPv4 address. Returns at once. What
+   * Synjitsu cannot be told now it is never told, and the log has a warning.
+   *
+   * @param name the machine's, for the log
+   */
+  tell(name: string, mac: string, address: string): void {
+    const outcome = this.#vchan?.send(synjitsuMessage(mac, address));
+    if (outcome === "sent") {
+      log("summon").debug(`${name}: told Synjitsu of ${address} at ${mac}`);
+      return;
+    }
+    // Somebody may have closed the vchan without xenstore's knowing.
+    this.#changes.onEvent();
+    const why = outcome === "full"
+      ? "it has not read what it was told before, and there is no more room"
+      : outcome === "closed"
+      ? "it has closed the connection"
+      : this.#state;
+    log("summon").warn(`${name}: Synjitsu could not be told of it: ${why}`, {
+      unikernel: name,
+    });
+  }
+
+  /** Lets go of it. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#changes.onLost(this.#closing.signal.reason);
+    await this.#following;
+  }
+
+  /** Follows it until this is closed. Never rejects. */
+  async #followOn(first: Xenstore): Promise<void> {
+    const { signal } = this.#closing;
+    let open: () => Promise<Xenstore> = () => Promise.resolve(first);
+    while (!signal.aborted) {
+      try {
+        await using xenstore = await open();
+        await this.#follow(xenstore);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#enter("warn", (error as Error).message);
+        await sleep(RETRY_MS, signal);
+      }
+      open = () => Xenstore.open();
+    }
+  }
+
+  /** Rejects when xenstore can be used no more, or when this is closed. */
+  async #follow(xenstore: Xenstore): Promise<never> {
+    const changes = this.#changes = new Changes();
+    if (this.#closing.signal.aborted) {
+      changes.onLost(this.#closing.signal.reason);
+    }
+    const unwatch = await watch(`/vm/${this.#uuid}`, changes);
+    let domid: number | undefined;
+    let unwatchVchan: Unwatch | undefined;
+    try {
+      for (;;) {
+        await changes.next();
+        const found = await this.#find(xenstore, domid);
+        if (found !== domid) {
+          await this.#disconnect();
+          await unwatchVchan?.();
+          unwatchVchan = undefined;
+          if (found !== undefined) {
+            unwatchVchan = await watch(vchanPath(found), changes);
+          }
+          domid = found;
+        }
+        if (domid === undefined) {
+          this.#enter("warn", `no domain has the UUID ${this.#uuid}`);
+        } else await this.#connect(xenstore, domid);
+      }
+    } finally {
+      await this.#disconnect();
+      await unwatchVchan?.();
+      await unwatch();
+    }
+  }
+
+  /** The domain that it is now, if there is one; `last` is what it was. */
+  async #find(
+    xenstore: Xenstore,
+    last: number | undefined,
+  ): Promise<number | undefined> {
+    const isIt = async (domid: number) =>
+      await xenstore.read(`/local/domain/${domid}/vm`) === `/vm/${this.#uuid}`;
+    if (last !== undefined && await isIt(last)) return last;
+    for (const domid of await xenstore.list("/local/domain")) {
+      if (await isIt(Number(domid))) return Number(domid);
+    }
+  }
+
+  /** Connects to it where it can be connected to and it is not yet, or not any more. */
+  async #connect(xenstore: Xenstore, domid: number): Promise<void> {
+    const path = vchanPath(domid);
+    const isServed = await xenstore.read(`${path}/ring-ref`) !== undefined &&
+      await xenstore.read(`${path}/event-channel`) !== undefined;
+    if (this.#vchan?.isOpen && isServed) return;
+    await this.#disconnect();
+    if (!isServed) {
+      this.#enter("info", `domain ${domid} does not take connections now`);
+      return;
+    }
+    try {
+      this.#vchan = await VchanClient.connect(domid, path);
+      this.#enter("info", `connected to domain ${domid}`);
+    } catch (error) {
+      if (!(error instanceof VchanError)) throw error;
+      this.#enter("warn", error.message);
+    }
+  }
+
+  async #disconnect(): Promise<void> {
+    const vchan = this.#vchan;
+    if (vchan === undefined) return;
+    this.#vchan = undefined;
+    this.#enter("warn", "the connection to it is gone");
+    await vchan.close();
+  }
+
+  #enter(level: "info" | "warn", state: string): void {
+    if (state === this.#state || this.#closing.signal.aborted) return;
+    this.#state = state;
+    log("summon")[level](`Synjitsu: ${state}`);
+  }
+}
+
+/** Resolves after that many milliseconds, or when the signal aborts. */
+async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  const wake = () => resolve();
+  signal.addEventListener("abort", wake);
+  await over;
+  signal.removeEventListener("abort", wake);
+  clearTimeout(timer);
+}
