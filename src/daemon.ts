@@ -11,6 +11,7 @@ import { Operator } from "./daemon/operator.ts";
 import { type DaemonOptions, StartError } from "./daemon/options.ts";
 import { Recorder } from "./daemon/recorder.ts";
 import { Registry } from "./daemon/registry.ts";
+import type { SynjitsuHolder } from "./daemon/synjitsu.ts";
 import { findServed, type Served, storeGiven } from "./daemon/stored.ts";
 import { Responder } from "./dns/responder.ts";
 import { Zone } from "./dns/zone.ts";
@@ -20,6 +21,7 @@ import { MemoryStore } from "./store/memory.ts";
 import { SqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
 import { Summoner } from "./summon/summoner.ts";
+import type { Unikernel } from "./summon/unikernel.ts";
 
 /** From how many names on what reading them leaves behind is worth a pause before anything is served. */
 const MANY_NAMES = 1000;
@@ -62,9 +64,14 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const responder = new Responder(zone, guardFor(options, now), forwarder, now);
   const listeners = listen(responder, options);
   const { connect, settings } = options;
+  const synjitsu = await openSynjitsu(
+    options.synjitsu,
+    toServe.map(({ unikernel }) => unikernel),
+  );
   const backend = await options.backend.open({ connect, settings });
   const summoner = new Summoner({
     now,
+    holders: synjitsu ? [synjitsu] : [],
     maxStarts: options.limits.maxStarts,
     waitForXenstoreKey: async (...wait) => {
       const { waitForXenstoreKey } = await import("./xen/wait_for_key.ts");
@@ -90,7 +97,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     control = await openControl(options, operator.handle);
   } catch (error) {
     summoner.close();
-    await backend.close();
+    await Promise.all([synjitsu?.close(), backend.close()]);
     throw error;
   }
   await storeGiven(store, options.unikernels, options.backend.name);
@@ -123,7 +130,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     recorder.close();
     await within(DRAIN_TIME, () => responder.idle());
     await listeners.close();
-    await Promise.all([store.close(), backend.close()]);
+    await Promise.all([store.close(), backend.close(), synjitsu?.close()]);
   });
   log("jitsu").info("stopped");
 }
@@ -145,6 +152,20 @@ async function openStore(path: string | undefined): Promise<Store> {
       );
     },
   });
+}
+
+async function openSynjitsu(
+  uuid: string | undefined,
+  unikernels: readonly Unikernel[],
+): Promise<SynjitsuHolder | undefined> {
+  if (uuid !== undefined) {
+    const { SynjitsuHolder } = await import("./daemon/synjitsu.ts");
+    return await SynjitsuHolder.open(uuid);
+  }
+  for (const { name, useSynjitsu } of unikernels) {
+    if (!useSynjitsu) continue;
+    log("jitsu").warn(`${name}: use_synjitsu has no effect without --synjitsu`);
+  }
 }
 
 /** Opens the operator's socket, without which Jitsu can do unless it was chosen. */

@@ -125,6 +125,8 @@ export interface BackendDescription {
   options?: readonly BackendOption[];
   /** Keys that all backends share but this one has no use for, and why. */
   unusable?: Readonly<Record<string, string>>;
+  /** Says why its machines are not guests of the Xen host that Jitsu runs on; without this they always are. */
+  notXen?: (connect: string) => string | undefined;
   /** Says what `--connect` should be instead when it cannot be right. Touches nothing. */
   expectedConnect?: (connect: string) => string | undefined;
   /** Loads the backend's code and connects. Rejects with {@linkcode BackendError}. */

@@ -107,6 +107,7 @@ function readSaid(
   const backend = backendOf(values.backend, args.where, problems);
   if (backend) {
     checkSettings(backend, values.connect, settings, args.where, problems);
+    checkSynjitsu(backend, values, args.where, problems);
   }
   const forwarding = forwardingOf(values, args.where, problems);
   const defaults = { ...values, backend };
@@ -148,6 +149,7 @@ function readSaid(
         maxStarts: values["max-starts"],
         nsid: values.nsid,
       },
+      synjitsu: values.synjitsu,
       stopOnExit: values["stop-on-exit"],
     },
     log: { format: values["log-format"], level: values["log-level"] },
@@ -231,6 +233,16 @@ function checkSettings(
       }, not to ${backend.name}`,
     );
   }
+}
+
+function checkSynjitsu(
+  backend: BackendDescription,
+  { synjitsu, connect }: OptionValues,
+  where: Where,
+  problems: string[],
+): void {
+  const why = synjitsu && backend.notXen?.(connect);
+  if (why) problems.push(`${where("synjitsu")} is of no use: ${why}`);
 }
 
 function forwardingOf(

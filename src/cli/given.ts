@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { LATER, NOT_YET } from "./later.ts";
 import type { Option } from "./options.ts";
 import { quoted } from "./text.ts";
 import { ValueError } from "./values.ts";
@@ -27,10 +26,6 @@ export function readOption(
 ): unknown {
   const { read } = option;
   if (read === undefined) return given.length > 0;
-  const isLater = LATER.options.includes(option.name);
-  if (given.length > 0 && isLater) {
-    problems.push(`${given[0].where} is ${NOT_YET}`);
-  }
   const values = given.flatMap(({ text: typed, where }) => {
     const text = typed === "" ? option.bare : typed;
     if (text === undefined) {

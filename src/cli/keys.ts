@@ -50,9 +50,16 @@ export const COMMON_KEYS: readonly BackendKey[] = [
     doc: "The TTL of this unikernel's answers, in seconds. See `--ttl`.",
   },
   {
+    name: "synjitsu_nic",
+    doc:
+      "With `use_synjitsu`, the network interface that Synjitsu is told of instead, by its number: `0` is the first, as " +
+      "Xen counts them (vif5.0).",
+  },
+  {
     name: "use_synjitsu",
     doc:
-      "Whether Synjitsu answers for this unikernel while it boots (`1` or `true`). See `--synjitsu`.",
+      "Whether Synjitsu is told of this unikernel when it boots (`1` or `true`): of the MAC address of its first network " +
+      "interface and of its first IPv4 address. See `--synjitsu`.",
   },
   {
     name: "wait_for_key",

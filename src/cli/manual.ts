@@ -9,7 +9,6 @@ import type { BackendDescription, BackendKey } from "../backends/backend.ts";
 import { BACKENDS } from "../backends/registry.ts";
 import { type Command, COMMANDS } from "./commands.ts";
 import { COMMON_KEYS } from "./keys.ts";
-import { LATER, NOT_YET } from "./later.ts";
 import { type Option, OPTIONS } from "./options.ts";
 
 const ALL_OPTIONS: readonly Option[] = OPTIONS;
@@ -71,7 +70,7 @@ function optionBlock({ name, short, value, absent, bare, doc }: Option): Block {
   if (absent ?? bare) {
     term += bare ? ` (default=${bare})` : ` (absent=${absent})`;
   }
-  return { term, text: LATER.options.includes(name) ? later(doc) : doc };
+  return { term, text: doc };
 }
 
 function keyBlock({ name, doc, required, repeatable }: BackendKey): Block {
@@ -79,7 +78,7 @@ function keyBlock({ name, doc, required, repeatable }: BackendKey): Block {
     .filter(Boolean);
   return {
     term: `\`${name}\`` + (notes.length > 0 ? ` (${notes.join(", ")})` : ""),
-    text: LATER.keys.includes(name) ? later(doc) : doc,
+    text: doc,
   };
 }
 
@@ -100,10 +99,6 @@ function commandBlocks({ name, operand, options, doc }: Command): Block[] {
     term: [`\`${name}\``, ...words].join(" "),
     text: [doc, ...docs].join(" "),
   }];
-}
-
-function later(doc: string): string {
-  return `${doc} (This is ${NOT_YET}.)`;
 }
 
 function backendSection(

@@ -22,6 +22,7 @@ import {
   readStale,
   readText,
   readTtl,
+  readUuid,
   type ServerText,
 } from "./values.ts";
 
@@ -262,9 +263,11 @@ export const OPTIONS = [
   {
     name: "synjitsu",
     value: "UUID",
-    read: readText,
+    read: readUuid,
     doc:
-      "The UUID of a Synjitsu unikernel, which answers for booting unikernels until they can do so themselves.",
+      "The UUID of a running Synjitsu unikernel. Jitsu connects to it over a vchan, port `synjitsu`, and tells it the MAC " +
+      "and IPv4 address of each unikernel with `use_synjitsu` as it boots, so that Synjitsu can answer ARP for it and " +
+      "keep its first SYNs until it can do so itself. Only for guests of the Xen host that Jitsu runs on, in dom0.",
   },
   {
     name: "ttl",

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isIPv4 } from "node:net";
 import type { BackendDescription, BackendKey } from "../backends/backend.ts";
 import { BACKENDS } from "../backends/registry.ts";
 import {
@@ -12,7 +13,6 @@ import {
 } from "../summon/unikernel.ts";
 import { formatConfig, type Pair } from "./config.ts";
 import { COMMON_KEYS } from "./keys.ts";
-import { LATER, NOT_YET } from "./later.ts";
 import { didYouMean, printable, quoted } from "./text.ts";
 import {
   readAddress,
@@ -20,6 +20,7 @@ import {
   readChoice,
   readDnsName,
   type Reader,
+  readNic,
   readPort,
   readSeconds,
   readText,
@@ -93,12 +94,21 @@ export function readUnikernel(
     DEFAULT_SHUTDOWN_TIMEOUT;
   const ttl = one("ttl", readTtl) ?? defaults.ttl;
   const useSynjitsu = one("use_synjitsu", readBoolean) ?? false;
+  const synjitsuNic = one("synjitsu_nic", readNic) ?? 0;
   const waitForKey = one("wait_for_key", readText);
   const waitForTcp = one("wait_for_tcp", readPort);
   const waitRequired = one("wait_required", readBoolean) ?? false;
   const waitTimeout = one("wait_timeout", readSeconds) ?? DEFAULT_WAIT_TIMEOUT;
 
-  if (useSynjitsu) checkLater("use_synjitsu", report);
+  if (useSynjitsu && addresses.length > 0 && !addresses.some(isIPv4)) {
+    report(
+      "use_synjitsu needs an IPv4 address: what Synjitsu is told of a unikernel has no room for IPv6",
+      "use_synjitsu",
+    );
+  }
+  if (!useSynjitsu && given.has("synjitsu_nic")) {
+    report("synjitsu_nic means nothing without use_synjitsu", "synjitsu_nic");
+  }
   const backendWaits = (defaults.backend?.keys ?? []).some(({ name, waits }) =>
     waits && one(name, readBoolean)
   );
@@ -126,6 +136,7 @@ export function readUnikernel(
       waitRequired,
     },
     useSynjitsu,
+    synjitsuNic,
     spec: formatConfig(pairs),
     machine: {
       name,
@@ -190,8 +201,4 @@ function unknownKey(
     : `key ${printable(name)} is unknown${
       didYouMean(name, known.map((key) => key.name))
     }`;
-}
-
-function checkLater(key: string, report: Report): void {
-  if (LATER.keys.includes(key)) report(`key ${key} is ${NOT_YET}`, key);
 }

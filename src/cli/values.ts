@@ -84,6 +84,13 @@ export const readLimit: Reader<number> = readInteger(
   "a whole number",
 );
 
+/** One of a machine's network interfaces, in their order. */
+export const readNic: Reader<number> = readInteger(
+  0,
+  1000,
+  "the number of a network interface, where the first is 0",
+);
+
 /** For how long expired answers may be given out, in whole seconds: a week at the most. */
 export const readStale: Reader<number> = readInteger(
   1,

@@ -8,6 +8,7 @@ import { examineAddresses } from "./addresses.ts";
 import { examineBackend } from "./backend.ts";
 import type { Finding } from "./finding.ts";
 import { examineListening } from "./listening.ts";
+import { examineSynjitsu } from "./synjitsu.ts";
 import { examineUpstreams } from "./upstreams.ts";
 
 /** What is found, one by one. */
@@ -18,4 +19,5 @@ export async function* examine(
   yield* examineUpstreams(options);
   yield* examineBackend(options);
   yield* examineAddresses(options);
+  yield* examineSynjitsu(options);
 }

@@ -40,6 +40,8 @@ export interface Unikernel {
   readiness: Readiness;
   /** Whether Synjitsu is told of it. */
   useSynjitsu: boolean;
+  /** Which of its network interfaces Synjitsu is told of, in the order of its MAC addresses; the first is 0. */
+  synjitsuNic: number;
   machine: MachineConfig;
   /** Its CONFIG as `key=value,...`, from which it can be made again. */
   spec: string;

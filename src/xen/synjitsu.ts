@@ -38,6 +38,29 @@ export function synjitsuMessage(
   ]);
 }
 
+/** The domain with that UUID, if there is one now; `last` is what it was. */
+export async function findSynjitsu(
+  xenstore: Xenstore,
+  uuid: string,
+  last?: number,
+): Promise<number | undefined> {
+  const isIt = async (domid: number) =>
+    await xenstore.read(`/local/domain/${domid}/vm`) === `/vm/${uuid}`;
+  if (last !== undefined && await isIt(last)) return last;
+  for (const domid of await xenstore.list("/local/domain")) {
+    if (await isIt(Number(domid))) return Number(domid);
+  }
+}
+
+/** Whether it says how to connect to it. */
+export async function isServing(
+  xenstore: Xenstore,
+  domid: number,
+): Promise<boolean> {
+  const keys = await xenstore.list(vchanPath(domid));
+  return keys.includes("ring-ref") && keys.includes("event-channel");
+}
+
 /** Remembers that something has changed until that is asked for. */
 class Changes implements WatchListener {
   #next = pending();
@@ -147,7 +170,7 @@ export class Synjitsu {
     try {
       for (;;) {
         await changes.next();
-        const found = await this.#find(xenstore, domid);
+        const found = await findSynjitsu(xenstore, this.#uuid, domid);
         if (found !== domid) {
           await this.#disconnect();
           await unwatchVchan?.();
@@ -168,32 +191,17 @@ export class Synjitsu {
     }
   }
 
-  /** The domain that it is now, if there is one; `last` is what it was. */
-  async #find(
-    xenstore: Xenstore,
-    last: number | undefined,
-  ): Promise<number | undefined> {
-    const isIt = async (domid: number) =>
-      await xenstore.read(`/local/domain/${domid}/vm`) === `/vm/${this.#uuid}`;
-    if (last !== undefined && await isIt(last)) return last;
-    for (const domid of await xenstore.list("/local/domain")) {
-      if (await isIt(Number(domid))) return Number(domid);
-    }
-  }
-
   /** Connects to it where it can be connected to and it is not yet, or not any more. */
   async #connect(xenstore: Xenstore, domid: number): Promise<void> {
-    const path = vchanPath(domid);
-    const isServed = await xenstore.read(`${path}/ring-ref`) !== undefined &&
-      await xenstore.read(`${path}/event-channel`) !== undefined;
-    if (this.#vchan?.isOpen && isServed) return;
+    const serves = await isServing(xenstore, domid);
+    if (this.#vchan?.isOpen && serves) return;
     await this.#disconnect();
-    if (!isServed) {
+    if (!serves) {
       this.#enter("info", `domain ${domid} does not take connections now`);
       return;
     }
     try {
-      this.#vchan = await VchanClient.connect(domid, path);
+      this.#vchan = await VchanClient.connect(domid, vchanPath(domid));
       this.#enter("info", `connected to domain ${domid}`);
     } catch (error) {
       if (!(error instanceof VchanError)) throw error;

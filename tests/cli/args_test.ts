@@ -201,12 +201,6 @@ Deno.test("a bad value is shown with what was expected", () => {
   );
 });
 
-Deno.test("an option whose machinery is still to come says so", () => {
-  assertEquals(problemsOf(CONFIG, "--synjitsu", "y"), [
-    "option --synjitsu is not supported by this version of Jitsu yet",
-  ]);
-});
-
 Deno.test("a database makes do for a CONFIG", () => {
   const { problems, values, configs } = readArguments(["--persistdb=x"]);
   assertEquals([problems, values.persistdb, configs], [[], "x", []]);

@@ -66,6 +66,7 @@ Deno.test("the original's getting-started command says what to serve", () => {
           waitRequired: false,
         },
         useSynjitsu: false,
+        synjitsuNic: 0,
         machine: { name: "mirage-www", uuid: undefined, keys: new Map() },
         spec: config,
       }],
@@ -78,6 +79,7 @@ Deno.test("the original's getting-started command says what to serve", () => {
         maxStarts: 8,
         nsid: undefined,
       },
+      synjitsu: undefined,
       stopOnExit: false,
     },
     log: { format: "human", level: "info" },
@@ -315,11 +317,53 @@ Deno.test("what a backend waits for counts as a wait", () => {
   assertEquals(wait("wait_for_ip=0").responseDelay, 0.1);
 });
 
-Deno.test("a key whose machinery is still to come says so, unless it is off", () => {
-  assertEquals(wrongWith("use_synjitsu=1"), [
-    "key use_synjitsu is not supported by this version of Jitsu yet",
+Deno.test("Synjitsu is told of guests of this Xen host, and of no other backend's machines", () => {
+  const uuid = "6E696EB7-09F4-484c-981b-8d34efa0304d";
+  const config = "dns=a,ip=10.0.0.1,name=a,use_synjitsu=1,synjitsu_nic=1";
+  for (const connect of ["xen:///", "xen:///system", "xen+unix:///system"]) {
+    const { options } = served("-c", connect, "--synjitsu", uuid, config);
+    assertEquals(options.synjitsu, uuid.toLowerCase());
+    assertEquals(options.unikernels[0].useSynjitsu, true);
+    assertEquals(options.unikernels[0].synjitsuNic, 1);
+  }
+  served(
+    ...["-x", "libxl", "--synjitsu", uuid],
+    config + ",kernel=a,memory=64MiB",
+  );
+  for (
+    const [backend, connect, why] of [
+      ["libvirt", "qemu:///system", "--connect xen:/// and not qemu:///system"],
+      ["libvirt", "xen+ssh://root@xen2/", "and not xen+ssh://root@xen2/"],
+      ["libvirt", "xen://xen2/", "and not xen://xen2/"],
+      ["xapi", "https://xs1/", "not in the dom0 of the pool's hosts"],
+      ["process", "xen:///", "processes are none"],
+    ]
+  ) {
+    const [problem, ...others] = problemsOf(
+      ...["-x", backend, "-c", connect, "--synjitsu", uuid],
+      backend === "process" ? config + ",command=x" : config,
+    );
+    assert(problem.startsWith("option --synjitsu is of no use: "), problem);
+    assert(problem.endsWith(why), problem);
+    assertEquals(others, []);
+  }
+});
+
+Deno.test("use_synjitsu needs an IPv4 address, and no --synjitsu, as in the original", () => {
+  assertEquals(wrongWith("use_synjitsu=1"), []);
+  assertEquals(wrongWith("use_synjitsu=1,ip=2001:db8::1"), []);
+  assertEquals(
+    problemsOf("dns=a,ip=2001:db8::1,name=a,use_synjitsu=1"),
+    [
+      "CONFIG 1 (dns=a,ip=2001:db8::1,name=a): use_synjitsu needs an IPv4 address: what Synjitsu is told of a unikernel has no room for IPv6",
+    ],
+  );
+  assertEquals(wrongWith("synjitsu_nic=1"), [
+    "synjitsu_nic means nothing without use_synjitsu",
   ]);
-  assertEquals(wrongWith("use_synjitsu=0"), []);
+  assertEquals(wrongWith("use_synjitsu=1,synjitsu_nic=eth1"), [
+    'synjitsu_nic "eth1" is not the number of a network interface, where the first is 0 (0 to 1000)',
+  ]);
 });
 
 Deno.test("an unknown key is told with the nearest known one or the backend that has it", () => {

@@ -85,15 +85,6 @@ Deno.test("the help text has every key, each backend's in a section of its own",
   }
 });
 
-Deno.test("the help text says what is still to come", () => {
-  const text = plain.replace(/\s+/g, " ");
-  for (const term of ["--synjitsu=UUID", "use_synjitsu"]) {
-    const [, rest] = text.split(` ${term} `);
-    const at = rest.indexOf("not supported by this version");
-    assert(at >= 0 && at < 250, term);
-  }
-});
-
 Deno.test("every example of the manual is a command line that serves", async () => {
   const commands = manual().flatMap(({ blocks }) =>
     blocks.flatMap((block) => "command" in block ? [block.command] : [])

@@ -91,6 +91,25 @@ Deno.test("a libvirt that cannot be reached is bad, and the unikernels are left 
   assertMatch(found[1].text, /^the backend libvirt: cannot /);
 });
 
+Deno.test("use_synjitsu without --synjitsu, --synjitsu without use_synjitsu or without Xen are told", async () => {
+  const www = "dns=www.test,ip=127.0.0.2,name=www,kernel=k,memory=64MiB";
+  const of = async (...argv: string[]) =>
+    (await complaints("-x", "libxl", "-l", `${freePort()}`, ...argv))
+      .filter(({ text }) => /synjitsu/i.test(text));
+  assertEquals(await of(`${www},use_synjitsu=1`), [{
+    verdict: "doubtful",
+    text: "www: use_synjitsu has no effect without --synjitsu",
+  }]);
+  const uuid = "6e696eb7-09f4-484c-981b-8d34efa0304d";
+  const [unused, unusable] = await of(`--synjitsu=${uuid}`, www);
+  assertEquals(unused, {
+    verdict: "doubtful",
+    text: "Synjitsu is told of no unikernel: none has use_synjitsu=1",
+  });
+  assertEquals(unusable.verdict, "bad");
+  assertMatch(unusable.text, /^Synjitsu: cannot (open|connect to) /);
+});
+
 Deno.test("addresses that need a route or are given twice are doubtful", async () => {
   const found = await complaints(
     ...["-x", "process", "-l", `${freePort()}`],

@@ -37,6 +37,7 @@ export function unikernel(
       ...readiness,
     },
     useSynjitsu: false,
+    synjitsuNic: 0,
     machine: { name, keys: new Map() },
     spec: `name=${name}`,
     ...rest,

@@ -4,6 +4,7 @@
  * @module
  */
 import type { BackendDescription } from "../backend.ts";
+import { isLocalXen, showUri } from "./uri.ts";
 
 const SUSPEND = ["memory", "disk"];
 
@@ -20,6 +21,12 @@ export const LIBVIRT: BackendDescription = {
         SUSPEND.includes(value) ? undefined : "memory or disk",
     },
   ],
+  notXen: (connect) =>
+    isLocalXen(connect)
+      ? undefined
+      : `Synjitsu answers for guests of the Xen host that Jitsu runs on, which is --connect xen:/// and not ${
+        showUri(connect)
+      }`,
   open: async (options) =>
     await (await import("./backend.ts")).openLibvirt(options),
 };

@@ -1,5 +1,5 @@
 /**
- * Connection URIs in messages: without their secrets, and as a command to try.
+ * Connection URIs: in messages without their secrets, as a command to try, and what they say of the host.
  *
  * @module
  */
@@ -54,6 +54,11 @@ export function redact(text: string, uri: string): string {
 /** The URI for messages. */
 export function showUri(uri: string): string {
   return redact(uri, uri) || "the default URI";
+}
+
+/** Whether it is the Xen host that this runs on (libvirt.org/drvxen.html). */
+export function isLocalXen(uri: string): boolean {
+  return /^xen(\+unix)?:\/\/\/(system)?([?#]|$)/.test(uri);
 }
 
 /** A virsh command for that URI that people can paste into a shell, in backquotes. */

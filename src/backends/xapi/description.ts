@@ -54,6 +54,8 @@ export const XAPI: BackendDescription = {
       "it needs the xenstore of the host that the VM runs on, which can be any of the pool's, and is read on that host " +
       "only; use wait_for_tcp or wait_for_ip",
   },
+  notXen: () =>
+    "Synjitsu is told from the dom0 of its own host, and Jitsu is not in the dom0 of the pool's hosts",
   expectedConnect: (connect) =>
     parseConnect(connect) === undefined ? CONNECT_EXPECTED : undefined,
   open: async (options) =>
