@@ -63,25 +63,22 @@ export async function isServing(
 
 /** Remembers that something has changed until that is asked for. */
 class Changes implements WatchListener {
-  #next = pending();
+  #next = Promise.withResolvers<void>();
+  #lost?: Error;
 
   onEvent(): void {
     this.#next.resolve();
   }
-  onLost(reason: unknown): void {
-    this.#next.reject(reason);
+  onLost(reason: Error): void {
+    this.#lost = reason;
+    this.#next.resolve();
   }
   /** Resolves when something has changed since this last resolved. Rejects when no more can be heard of. */
   async next(): Promise<void> {
     await this.#next.promise;
-    this.#next = pending();
+    if (this.#lost) throw this.#lost;
+    this.#next = Promise.withResolvers();
   }
-}
-
-function pending(): PromiseWithResolvers<void> {
-  const next = Promise.withResolvers<void>();
-  next.promise.catch(() => {}); // it may reject before anybody awaits it
-  return next;
 }
 
 /** The Synjitsu with that UUID, whether it is there or not. */
