@@ -16,7 +16,14 @@ import {
 } from "@std/log";
 
 /** Who writes to the log: `machine` is the output of the machines themselves, where a backend has it. */
-const PARTS = ["jitsu", "dns", "summon", "backend", "machine"] as const;
+const PARTS = [
+  "jitsu",
+  "dns",
+  "summon",
+  "catch",
+  "backend",
+  "machine",
+] as const;
 
 export const LOG_FORMATS = ["human", "json"] as const;
 export type LogFormat = typeof LOG_FORMATS[number];

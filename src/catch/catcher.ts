@@ -1,0 +1,304 @@
+/**
+ * Answers for machines that boot, on the network interfaces where they will be: who asks for their MAC address is told,
+ * and the SYN of each connection that is opened to them is kept until they can take it. For a machine that does not
+ * boot nothing is ever sent.
+ *
+ * There are sockets, a thread of Deno's pool that waits for frames, and the interfaces' promiscuous mode only while a
+ * machine boots.
+ *
+ * @module
+ */
+import { log } from "../log.ts";
+import { answerTo, questionFor } from "./answers.ts";
+import {
+  type Claim,
+  forwardable,
+  isSame,
+  isZero,
+  type Message,
+  type Octets,
+  type Question,
+  readFrame,
+  type Syn,
+} from "./frames.ts";
+import { HeldSyns } from "./held_syns.ts";
+import { EPERM, SystemError } from "./libc.ts";
+import { Neighbours } from "./neighbours.ts";
+import { PacketSocket } from "./packet_socket.ts";
+import { Readable } from "./readable.ts";
+
+/** What is needed is not there. The message is one line that says what to do. */
+export class CatchError extends Error {
+  override name = "CatchError";
+}
+
+/** A machine whose connections are caught. */
+export interface Caught {
+  name: string;
+  /** Its addresses, 4 or 16 octets each. */
+  addresses: readonly Octets[];
+  /** Its MAC addresses, 6 octets each; its addresses are at the first one. */
+  macs: readonly Octets[];
+}
+
+/** A SYN that waits. */
+interface Waiting {
+  frame: Octets;
+  /** Where it was seen. */
+  socket: PacketSocket;
+}
+
+/** One boot of a machine. */
+interface Boot extends Caught {
+  syns: HeldSyns<Waiting>;
+  /** Where this host was told of which address. */
+  learned: Map<string, { ifindex: number; address: Octets }>;
+}
+
+/** How a boot ends, for the one who has begun it. */
+export interface Catch {
+  /** The machine answers for itself: it is sent what it has missed. */
+  ready(): void;
+  /** It will not. */
+  ended(): void;
+}
+
+/** What a catcher needs. */
+export interface CatcherOptions {
+  /** The network interfaces where machines will be. */
+  interfaces: readonly string[];
+  /** A monotonic clock in milliseconds. */
+  now(): number;
+  /** The addresses of an interface as they are now, 4 or 16 octets each. */
+  addressesOf(name: string): readonly Octets[];
+}
+
+export class Catcher {
+  readonly #options: CatcherOptions;
+  readonly #neighbours: Neighbours;
+  /** By their addresses. */
+  readonly #boots = new Map<string, Boot>();
+  #sockets: PacketSocket[] = [];
+  #readable?: Readable<PacketSocket>;
+  #watching = Promise.resolve();
+
+  /** Throws {@linkcode CatchError} where an interface is not there, or what it takes is not allowed. */
+  constructor(options: CatcherOptions) {
+    this.#options = options;
+    for (const name of options.interfaces) tryInterface(name);
+    this.#neighbours = new Neighbours();
+    if (!this.#neighbours.mayChange()) {
+      this.#neighbours[Symbol.dispose]();
+      throw new CatchError(
+        "it takes the capability CAP_NET_ADMIN to tell this host itself where a booting machine is: run Jitsu as root, or grant it",
+      );
+    }
+  }
+
+  /** Answers for the machine from now on, until one of the two of what is returned is called. */
+  start(machine: Caught): Catch {
+    const boot: Boot = {
+      ...machine,
+      syns: new HeldSyns(this.#options.now),
+      learned: new Map(),
+    };
+    for (const address of boot.addresses) {
+      const key = address.toHex();
+      if (!this.#boots.has(key)) this.#boots.set(key, boot);
+    }
+    if (this.#readable === undefined) this.#watch();
+    for (const socket of this.#sockets) this.#askOwner(boot, socket);
+    return {
+      ready: () => {
+        this.#letGo(boot);
+        this.#end(boot);
+      },
+      ended: () => {
+        this.#forget(boot);
+        this.#end(boot);
+      },
+    };
+  }
+
+  /** Answers for nobody any more. */
+  async close(): Promise<void> {
+    for (const boot of new Set(this.#boots.values())) this.#end(boot);
+    await this.#watching;
+    this.#neighbours[Symbol.dispose]();
+  }
+
+  /** Opens the sockets and reads them until no machine boots any more. */
+  #watch(): void {
+    this.#sockets = this.#options.interfaces.flatMap((name) => {
+      try {
+        return [new PacketSocket(name)];
+      } catch (error) {
+        const { message } = error as Error;
+        log("catch").warn(`${name}: nothing is caught there: ${message}`);
+        return [];
+      }
+    });
+    const sockets = this.#sockets;
+    const readable = this.#readable = new Readable(sockets);
+    this.#watching = readable.forEach((socket) =>
+      socket.receive((frame, isOwn) => {
+        for (const message of readFrame(frame)) {
+          this.#hear(message, frame, socket, isOwn);
+        }
+      })
+    ).finally(() => {
+      for (const socket of sockets) socket[Symbol.dispose]();
+    });
+  }
+
+  #hear(
+    message: Message,
+    frame: Octets,
+    socket: PacketSocket,
+    isOwn: boolean,
+  ): void {
+    switch (message.kind) {
+      case "question":
+        return this.#answer(message, socket, isOwn);
+      case "claim":
+        return this.#compare(message);
+      case "syn":
+        return this.#keep(message, frame, socket);
+    }
+  }
+
+  #answer(question: Question, socket: PacketSocket, isOwn: boolean): void {
+    const { target, address, mac } = question;
+    const boot = this.#boots.get(target.toHex());
+    if (boot === undefined || hasMac(boot, mac)) return; // the machine itself, which makes sure
+    if (!isOwn) {
+      const [own] = boot.macs;
+      this.#attempt(
+        boot,
+        () => socket.send(answerTo(question, own, socket.mac)),
+      );
+    } else if (!isZero(address)) this.#tellHost(boot, socket, target);
+  }
+
+  /** This host asks, and would not hear an answer that is sent. */
+  #tellHost(boot: Boot, { ifindex }: PacketSocket, target: Octets): void {
+    const address = target.slice();
+    this.#attempt(boot, () => {
+      this.#neighbours.learn(ifindex, address, boot.macs[0]);
+      boot.learned.set(`${ifindex} ${address.toHex()}`, { ifindex, address });
+    });
+  }
+
+  /** If somebody else has an address of the machine, it is theirs. */
+  #compare({ address, mac }: Claim): void {
+    const boot = this.#boots.get(address.toHex());
+    if (boot === undefined || hasMac(boot, mac)) return;
+    log("catch").warn(
+      `${boot.name}: somebody else has its address, at ${
+        macText(mac)
+      } instead of ${
+        macText(boot.macs[0])
+      }; its connections are not caught this time`,
+      { unikernel: boot.name, mac: macText(mac) },
+    );
+    this.#forget(boot);
+    this.#end(boot);
+  }
+
+  #keep(
+    { mac, destination, connection }: Syn,
+    frame: Octets,
+    socket: PacketSocket,
+  ): void {
+    const boot = this.#boots.get(destination.toHex());
+    if (boot === undefined || !hasMac(boot, mac)) return;
+    boot.syns.keep(connection, { frame: frame.slice(), socket });
+  }
+
+  #letGo(boot: Boot): void {
+    let count = 0;
+    for (const { frame, socket } of boot.syns.take()) {
+      const copy = forwardable(frame, socket.mac);
+      if (copy === undefined) continue; // damaged: whoever sent it will send it again
+      this.#attempt(boot, () => {
+        socket.send(copy);
+        count++;
+      });
+    }
+    if (count === 0) return;
+    log("catch").info(
+      `${boot.name}: sent it ${count} first ${
+        count === 1 ? "packet" : "packets"
+      } that it had missed`,
+      { unikernel: boot.name, count },
+    );
+  }
+
+  /** Asks whether an address of the machine is somebody's already. */
+  #askOwner(boot: Boot, socket: PacketSocket): void {
+    const all = this.#options.addressesOf(socket.name);
+    const ipv4 = all.find(({ length }) => length === 4) ?? new Uint8Array(4);
+    const linkLocal = all.find(isLinkLocal);
+    for (const address of boot.addresses) {
+      const own = address.length === 4 ? ipv4 : linkLocal;
+      if (own === undefined) continue;
+      const question = questionFor(address, own, socket.mac);
+      this.#attempt(boot, () => socket.send(question));
+    }
+  }
+
+  /** Takes back what this host was told. */
+  #forget(boot: Boot): void {
+    for (const { ifindex, address } of boot.learned.values()) {
+      this.#attempt(boot, () => this.#neighbours.forget(ifindex, address));
+    }
+  }
+
+  #end(boot: Boot): void {
+    for (const [address, each] of this.#boots) {
+      if (each === boot) this.#boots.delete(address);
+    }
+    if (this.#boots.size > 0) return;
+    this.#readable?.close();
+    this.#readable = undefined;
+    this.#sockets = [];
+  }
+
+  /** What fails here does not stop a machine from booting. */
+  #attempt(boot: Boot, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      log("catch").warn(`${boot.name}: ${error.message}`);
+    }
+  }
+}
+
+/** Makes sure that frames can be read and sent on an interface. */
+function tryInterface(name: string): void {
+  try {
+    new PacketSocket(name)[Symbol.dispose]();
+  } catch (error) {
+    const { message } = error as Error;
+    throw new CatchError(
+      error instanceof SystemError && error.errno === EPERM
+        ? `${name}: it takes the capability CAP_NET_RAW to read and send frames: run Jitsu as root, or grant it`
+        : `${name}: ${message}`,
+    );
+  }
+}
+
+function hasMac({ macs }: Boot, mac: Octets): boolean {
+  return macs.some((each) => isSame(each, mac));
+}
+
+/** Whether it is an IPv6 address of one link, RFC 4291 section 2.5.6. */
+function isLinkLocal({ length, 0: first, 1: second }: Octets): boolean {
+  return length === 16 && first === 0xfe && (second & 0xc0) === 0x80;
+}
+
+function macText(mac: Octets): string {
+  return Array.from(mac, (octet) => octet.toString(16).padStart(2, "0"))
+    .join(":");
+}

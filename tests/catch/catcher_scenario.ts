@@ -1,0 +1,256 @@
+/**
+ * Run by catcher_test.ts in a network namespace of its own, as root: `catcher_scenario.ts NAME`.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { questionFor } from "../../src/catch/answers.ts";
+import { Catcher } from "../../src/catch/catcher.ts";
+import { readFrame } from "../../src/catch/frames.ts";
+import { PacketSocket } from "../../src/catch/packet_socket.ts";
+import { parseAddress } from "../../src/dns/address.ts";
+import { collectLog } from "../collect_log.ts";
+import { run } from "../e2e/qemu/run.ts";
+import { until } from "../until.ts";
+import { FRAMES, OTHERS } from "./frames.ts";
+import {
+  addDefaultRoute,
+  BRIDGE,
+  CONNECT,
+  Lab,
+  type LabHost,
+  plugIn,
+  SERVE,
+} from "./lab.ts";
+
+const PORT = "80";
+const FRAMES_PY = ["python3", new URL("frames.py", import.meta.url).pathname];
+const log = collectLog("catch");
+
+const octetsOf = (address: string) => parseAddress(address)!;
+const macOf = (text: string) => Uint8Array.fromHex(text.replaceAll(":", ""));
+
+function newCatcher(): Catcher {
+  return new Catcher({
+    interfaces: [BRIDGE],
+    now: () => performance.now(),
+    addressesOf: (name) =>
+      Deno.networkInterfaces().filter((each) => each.name === name)
+        .map(({ address }) => octetsOf(address)),
+  });
+}
+
+function machine({ name, ipv4, ipv6, mac }: LabHost) {
+  const addresses = [octetsOf(ipv4), octetsOf(ipv6)];
+  return { name, addresses, macs: [macOf(mac)] };
+}
+
+/** Runs a command on the host that the bridge is on, as on the others. */
+const here = (...command: string[]) => run(command);
+
+/** What a host says of an address in its table of neighbours. */
+function neighbour(on: LabHost["run"], address: string): Promise<string> {
+  return on("ip", "neigh", "show", address);
+}
+
+/** Which port of the bridge a MAC address was learned at; undefined where it was not. */
+async function portOf(mac: string): Promise<string | undefined> {
+  const lines = (await here("bridge", "fdb", "show", "br", BRIDGE)).split("\n");
+  return lines.map((line) => /^(\S+) dev (\S+)/.exec(line))
+    .find((match) => match?.[1] === mac)?.[2];
+}
+
+/**
+ * Somebody connects to a machine that boots, and another who may be the same asks for its MAC address. Resolves with how
+ * often the SYN was sent again until it was connected; the first was sent before the machine was there.
+ */
+async function connectWhileItBoots(
+  lab: Lab,
+  { on, asker }: { on: LabHost["run"]; asker: LabHost["run"] },
+  address: (guest: LabHost) => string,
+  catcher: Catcher,
+  name: string,
+): Promise<number> {
+  const guest = await lab.add(name, { isPluggedIn: false });
+  await guest.spawn(...SERVE, PORT);
+  const caught = catcher.start(machine(guest));
+  const connecting = on(...CONNECT, address(guest), PORT);
+  await until("a SYN is sent", async () => {
+    const sockets = await on("cat", "/proc/net/tcp", "/proc/net/tcp6");
+    return / 02 /.test(sockets) && // SYN_SENT
+      (await neighbour(asker, address(guest))).includes(guest.mac);
+  });
+  assertEquals(await portOf(guest.mac), undefined, "learned where it is not");
+  await plugIn(guest);
+  await addDefaultRoute(guest);
+  caught.ready();
+  const again = Number(await connecting);
+  assertEquals(await portOf(guest.mac), guest.name);
+  return again;
+}
+
+const SCENARIOS: Record<string, () => Promise<void>> = {
+  async filter() {
+    await using lab = await Lab.start();
+    const client = await lab.add("client");
+    using socket = new PacketSocket(BRIDGE);
+    const send = (...frames: Uint8Array[]) =>
+      client.run(...FRAMES_PY, "send", "eth0", ...frames.map((f) => f.toHex()));
+    const tagged = FRAMES.arpRequest.slice();
+    // IEEE 802.1Q: a tag of VLAN 5 before the EtherType.
+    const [to, rest] = [tagged.subarray(0, 12), tagged.subarray(12)];
+    const vlan = Uint8Array.of(...to, 0x81, 0x00, 0x00, 0x05, ...rest);
+    await send(...Object.values(OTHERS), vlan, ...Object.values(FRAMES));
+    const passed: string[] = [];
+    await until("all have passed", () => {
+      socket.receive((frame, isOwn) => {
+        if (!isOwn) passed.push(frame.toHex());
+      });
+      const last = Object.values(FRAMES).at(-1)!.toHex();
+      return passed.includes(last);
+    });
+    const known = [...Object.values(OTHERS), vlan, ...Object.values(FRAMES)]
+      .map((frame) => frame.toHex());
+    assertEquals(
+      passed.filter((frame) => known.includes(frame)),
+      Object.values(FRAMES).map((frame) => frame.toHex()),
+    );
+  },
+
+  async clients() {
+    await using lab = await Lab.start();
+    const port = await lab.add("port");
+    const remote = await lab.addRemote("remote");
+    const catcher = newCatcher();
+    let guests = 0;
+    for (
+      const [who, client] of [
+        ["port", { on: port.run, asker: port.run }],
+        ["host", { on: here, asker: here }],
+        ["remote", { on: remote.run, asker: here }],
+      ] as const
+    ) {
+      for (const family of ["ipv4", "ipv6"] as const) {
+        // A SYN is sent again after 1 s: on a busy machine it may take longer than that to plug something in.
+        const tries: number[] = [];
+        while (tries.at(-1) !== 0) {
+          assert(
+            tries.length < 5,
+            `${who} over ${family}: sent again ${tries}`,
+          );
+          tries.push(
+            await connectWhileItBoots(
+              lab,
+              client,
+              (guest) => guest[family],
+              catcher,
+              `guest${++guests}`,
+            ),
+          );
+        }
+      }
+    }
+    assertEquals(await portOf(port.mac), port.name);
+    await catcher.close();
+  },
+
+  async foreign() {
+    await using lab = await Lab.start();
+    const client = await lab.add("client");
+    const guest = await lab.add("guest", { isPluggedIn: false });
+    const other = await lab.add("other", { isPluggedIn: false });
+    const heard = await client.spawn(...FRAMES_PY, "listen", "eth0");
+    /** Who somebody has told the client of. */
+    const told = () =>
+      heard.flatMap((line) => readFrame(Uint8Array.fromHex(line)))
+        .flatMap((each) => each.kind === "claim" ? [each.address.toHex()] : []);
+    const ask = (family: "ipv4" | "ipv6", address: string) => {
+      const own = octetsOf(client[family]);
+      const question = questionFor(octetsOf(address), own, macOf(client.mac));
+      return client.run(...FRAMES_PY, "send", "eth0", question.toHex());
+    };
+    const catcher = newCatcher();
+    for (const family of ["ipv4", "ipv6"] as const) {
+      const mine = octetsOf(guest[family]).toHex();
+      await ask(family, guest[family]); // it does not boot yet
+      const caught = catcher.start(machine(guest));
+      await ask(family, other[family]);
+      await ask(family, family === "ipv4" ? "10.99.0.77" : "fd99::77");
+      const hosts = ["10.99.0.1", "fd99::1"].map((each) =>
+        octetsOf(each).toHex()
+      );
+      const claims = () =>
+        told().filter((each) =>
+          !hosts.includes(each) && !each.startsWith("fe80")
+        );
+      assertEquals(claims(), []);
+      await ask(family, guest[family]);
+      await until(
+        "the booting machine is answered for",
+        () => claims().includes(mine),
+      );
+      caught.ended();
+      heard.length = 0;
+      await ask(family, guest[family]);
+      assertEquals(claims(), []);
+    }
+    await catcher.close();
+  },
+
+  async owner() {
+    await using lab = await Lab.start();
+    const client = await lab.add("client");
+    const owner = await lab.add("owner");
+    await owner.spawn(...SERVE, PORT);
+    for (const family of ["ipv4", "ipv6"] as const) {
+      const catcher = newCatcher();
+      const caught = catcher.start({
+        name: "www",
+        addresses: [octetsOf(owner[family])],
+        macs: [macOf("52:54:00:00:99:77")],
+      });
+      await until("the owner is heard of", () => log.length > 0);
+      assertMatch(
+        log.splice(0).join(),
+        /^WARN(ING)? www: somebody else has its address, at 52:54:00:00:99:03 instead of 52:54:00:00:99:77; /,
+      );
+      assertEquals(
+        Number(await client.run(...CONNECT, owner[family], PORT)),
+        0,
+      );
+      assertEquals(Number(await here(...CONNECT, owner[family], PORT)), 0);
+      assert((await neighbour(client.run, owner[family])).includes(owner.mac));
+      caught.ready();
+      await catcher.close();
+    }
+  },
+
+  async probes() {
+    await using lab = await Lab.start();
+    const guest = await lab.add("guest");
+    const catcher = newCatcher();
+    const address = "fd99::77";
+    const caught = catcher.start({
+      ...machine(guest),
+      addresses: [octetsOf(address)],
+    });
+    await guest.run(
+      "sh",
+      "-c",
+      "echo 1 >/proc/sys/net/ipv6/conf/eth0/accept_dad",
+    );
+    await guest.run("ip", "address", "add", `${address}/64`, "dev", "eth0");
+    const show = () =>
+      guest.run("ip", "address", "show", "dev", "eth0", "to", address);
+    await until(
+      "the guest has made sure that its address is free",
+      async () => !(await show()).includes("tentative"),
+    );
+    assert(!(await show()).includes("dadfailed"), await show());
+    assertEquals(log, []);
+    caught.ended();
+    await catcher.close();
+  },
+};
+
+await SCENARIOS[Deno.args[0]]();

@@ -1,0 +1,46 @@
+import { assertEquals } from "@std/assert";
+
+const canUnshare = (await new Deno.Command("unshare", {
+  args: ["--net", "true"],
+  stderr: "null",
+}).output()
+  .catch(() => undefined))?.success ?? false;
+if (!canUnshare) {
+  // deno-lint-ignore no-console -- says why a test does not run
+  console.log("skipped: network namespaces of the test's own take root");
+}
+
+for (
+  const [name, scenario] of [
+    [
+      "the kernel passes ARP, neighbour discovery and SYNs, also of others, and nothing of a VLAN",
+      "filter",
+    ],
+    [
+      "a connection to a booting machine takes no second SYN, from a port of the bridge, the host itself and a routed host",
+      "clients",
+    ],
+    ["nobody is told of an address whose machine does not boot", "foreign"],
+    ["whoever has the address really is left alone, with a warning", "owner"],
+    [
+      "a machine that makes sure its own address is free is not disturbed",
+      "probes",
+    ],
+  ]
+) {
+  Deno.test({
+    name,
+    ignore: !canUnshare,
+    async fn() {
+      const { code, stdout, stderr } = await new Deno.Command("unshare", {
+        args: [
+          ...["--net", "--mount", Deno.execPath(), "run", "-A"],
+          new URL("catcher_scenario.ts", import.meta.url).pathname,
+          scenario,
+        ],
+      }).output();
+      const text = new TextDecoder();
+      assertEquals([code, text.decode(stdout) + text.decode(stderr)], [0, ""]);
+    },
+  });
+}
