@@ -7,11 +7,11 @@ import { ControlError } from "./control/protocol.ts";
 import { ControlServer, type Handler } from "./control/server.ts";
 import { collectGarbage } from "./daemon/garbage.ts";
 import { forwarderFor, guardFor, listen } from "./daemon/dns.ts";
+import { Holders } from "./daemon/holders.ts";
 import { Operator } from "./daemon/operator.ts";
 import { type DaemonOptions, StartError } from "./daemon/options.ts";
 import { Recorder } from "./daemon/recorder.ts";
 import { Registry } from "./daemon/registry.ts";
-import type { SynjitsuHolder } from "./daemon/synjitsu.ts";
 import { findServed, type Served, storeGiven } from "./daemon/stored.ts";
 import { Responder } from "./dns/responder.ts";
 import { Zone } from "./dns/zone.ts";
@@ -21,7 +21,6 @@ import { MemoryStore } from "./store/memory.ts";
 import { SqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
 import { Summoner } from "./summon/summoner.ts";
-import type { Unikernel } from "./summon/unikernel.ts";
 
 /** From how many names on what reading them leaves behind is worth a pause before anything is served. */
 const MANY_NAMES = 1000;
@@ -64,14 +63,15 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const responder = new Responder(zone, guardFor(options, now), forwarder, now);
   const listeners = listen(responder, options);
   const { connect, settings } = options;
-  const synjitsu = await openSynjitsu(
-    options.synjitsu,
+  const holders = await Holders.open(
+    options,
     toServe.map(({ unikernel }) => unikernel),
+    now,
   );
   const backend = await options.backend.open({ connect, settings });
   const summoner = new Summoner({
     now,
-    holders: synjitsu ? [synjitsu] : [],
+    holders: holders.all,
     maxStarts: options.limits.maxStarts,
     waitForXenstoreKey: async (...wait) => {
       const { waitForXenstoreKey } = await import("./xen/wait_for_key.ts");
@@ -97,7 +97,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     control = await openControl(options, operator.handle);
   } catch (error) {
     summoner.close();
-    await Promise.all([synjitsu?.close(), backend.close()]);
+    await Promise.all([holders.close(), backend.close()]);
     throw error;
   }
   await storeGiven(store, options.unikernels, options.backend.name);
@@ -130,7 +130,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     recorder.close();
     await within(DRAIN_TIME, () => responder.idle());
     await listeners.close();
-    await Promise.all([store.close(), backend.close(), synjitsu?.close()]);
+    await Promise.all([store.close(), backend.close(), holders.close()]);
   });
   log("jitsu").info("stopped");
 }
@@ -152,20 +152,6 @@ async function openStore(path: string | undefined): Promise<Store> {
       );
     },
   });
-}
-
-async function openSynjitsu(
-  uuid: string | undefined,
-  unikernels: readonly Unikernel[],
-): Promise<SynjitsuHolder | undefined> {
-  if (uuid !== undefined) {
-    const { SynjitsuHolder } = await import("./daemon/synjitsu.ts");
-    return await SynjitsuHolder.open(uuid);
-  }
-  for (const { name, useSynjitsu } of unikernels) {
-    if (!useSynjitsu) continue;
-    log("jitsu").warn(`${name}: use_synjitsu has no effect without --synjitsu`);
-  }
 }
 
 /** Opens the operator's socket, without which Jitsu can do unless it was chosen. */

@@ -127,6 +127,8 @@ export interface BackendDescription {
   unusable?: Readonly<Record<string, string>>;
   /** Says why its machines are not guests of the Xen host that Jitsu runs on; without this they always are. */
   notXen?: (connect: string) => string | undefined;
+  /** Says why its machines have no MAC address that Jitsu knows; without this they have. */
+  noMac?: string;
   /** Says what `--connect` should be instead when it cannot be right. Touches nothing. */
   expectedConnect?: (connect: string) => string | undefined;
   /** Loads the backend's code and connects. Rejects with {@linkcode BackendError}. */

@@ -22,7 +22,7 @@ import {
   type Syn,
 } from "./frames.ts";
 import { HeldSyns } from "./held_syns.ts";
-import { EPERM, SystemError } from "./libc.ts";
+import { ENODEV, EPERM, SystemError } from "./libc.ts";
 import { Neighbours } from "./neighbours.ts";
 import { PacketSocket } from "./packet_socket.ts";
 import { Readable } from "./readable.ts";
@@ -37,8 +37,10 @@ export interface Caught {
   name: string;
   /** Its addresses, 4 or 16 octets each. */
   addresses: readonly Octets[];
-  /** Its MAC addresses, 6 octets each; its addresses are at the first one. */
-  macs: readonly Octets[];
+  /** The MAC address that they are at, 6 octets. */
+  mac: Octets;
+  /** The MAC addresses of its other network interfaces: what they say is the machine's too. */
+  otherMacs: readonly Octets[];
 }
 
 /** A SYN that waits. */
@@ -172,11 +174,8 @@ export class Catcher {
     const boot = this.#boots.get(target.toHex());
     if (boot === undefined || hasMac(boot, mac)) return; // the machine itself, which makes sure
     if (!isOwn) {
-      const [own] = boot.macs;
-      this.#attempt(
-        boot,
-        () => socket.send(answerTo(question, own, socket.mac)),
-      );
+      const answer = answerTo(question, boot.mac, socket.mac);
+      this.#attempt(boot, () => socket.send(answer));
     } else if (!isZero(address)) this.#tellHost(boot, socket, target);
   }
 
@@ -184,7 +183,7 @@ export class Catcher {
   #tellHost(boot: Boot, { ifindex }: PacketSocket, target: Octets): void {
     const address = target.slice();
     this.#attempt(boot, () => {
-      this.#neighbours.learn(ifindex, address, boot.macs[0]);
+      this.#neighbours.learn(ifindex, address, boot.mac);
       boot.learned.set(`${ifindex} ${address.toHex()}`, { ifindex, address });
     });
   }
@@ -197,7 +196,7 @@ export class Catcher {
       `${boot.name}: somebody else has its address, at ${
         macText(mac)
       } instead of ${
-        macText(boot.macs[0])
+        macText(boot.mac)
       }; its connections are not caught this time`,
       { unikernel: boot.name, mac: macText(mac) },
     );
@@ -211,7 +210,7 @@ export class Catcher {
     socket: PacketSocket,
   ): void {
     const boot = this.#boots.get(destination.toHex());
-    if (boot === undefined || !hasMac(boot, mac)) return;
+    if (boot === undefined || !isSame(boot.mac, mac)) return;
     boot.syns.keep(connection, { frame: frame.slice(), socket });
   }
 
@@ -280,17 +279,18 @@ function tryInterface(name: string): void {
   try {
     new PacketSocket(name)[Symbol.dispose]();
   } catch (error) {
-    const { message } = error as Error;
-    throw new CatchError(
-      error instanceof SystemError && error.errno === EPERM
-        ? `${name}: it takes the capability CAP_NET_RAW to read and send frames: run Jitsu as root, or grant it`
-        : `${name}: ${message}`,
-    );
+    const errno = error instanceof SystemError ? error.errno : undefined;
+    const reason = errno === EPERM
+      ? "it takes the capability CAP_NET_RAW to read and send frames: run Jitsu as root, or grant it"
+      : errno === ENODEV
+      ? "there is no such network interface (see ip link)"
+      : (error as Error).message;
+    throw new CatchError(`${name}: ${reason}`);
   }
 }
 
-function hasMac({ macs }: Boot, mac: Octets): boolean {
-  return macs.some((each) => isSame(each, mac));
+function hasMac({ mac, otherMacs }: Boot, other: Octets): boolean {
+  return [mac, ...otherMacs].some((each) => isSame(each, other));
 }
 
 /** Whether it is an IPv6 address of one link, RFC 4291 section 2.5.6. */

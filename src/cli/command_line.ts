@@ -108,9 +108,28 @@ function readSaid(
   if (backend) {
     checkSettings(backend, values.connect, settings, args.where, problems);
     checkSynjitsu(backend, values, args.where, problems);
+    if (values.catch.length > 0 && backend.noMac !== undefined) {
+      problems.push(
+        `${
+          args.where("catch")
+        } is of no use with ${backend.name}: ${backend.noMac}`,
+      );
+    }
   }
   const forwarding = forwardingOf(values, args.where, problems);
-  const defaults = { ...values, backend };
+  const holders = {
+    catch: values.catch.length > 0,
+    synjitsu: values.synjitsu !== undefined,
+  };
+  const noneHolds = !holders.catch && !holders.synjitsu;
+  if (values.answer === "early" && noneHolds) {
+    problems.push(
+      `${
+        args.where("answer")
+      } early needs --catch or --synjitsu: otherwise nobody holds the first connection to a unikernel while it boots`,
+    );
+  }
+  const defaults = { ...values, backend, holders };
   const unikernels = readUnikernels(
     args.unikernels,
     configs,
@@ -149,6 +168,7 @@ function readSaid(
         maxStarts: values["max-starts"],
         nsid: values.nsid,
       },
+      catch: values.catch,
       synjitsu: values.synjitsu,
       stopOnExit: values["stop-on-exit"],
     },

@@ -32,6 +32,16 @@ export const COMMON_KEYS: readonly BackendKey[] = [
       "The UUID of the unikernel, which its backend then finds it by instead of by its name.",
   },
   {
+    name: "answer",
+    doc:
+      "When a query that starts this unikernel is answered: `late` or `early`. See `--answer`.",
+  },
+  {
+    name: "catch_nic",
+    doc:
+      "With `--catch`, which of its network interfaces has its addresses, by its number. Default: 0, the first.",
+  },
+  {
     name: "mode",
     doc: "How this unikernel is stopped. See `--mode`.",
   },

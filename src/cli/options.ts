@@ -5,13 +5,14 @@
  */
 import { BACKENDS } from "../backends/registry.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../log.ts";
-import { STOP_MODES } from "../summon/unikernel.ts";
+import { ANSWERS, STOP_MODES } from "../summon/unikernel.ts";
 import {
   readBindAddress,
   readChoice,
   readCount,
   readDomainServer,
   type Reader,
+  readInterface,
   readLimit,
   readListenPort,
   readNetwork,
@@ -72,6 +73,18 @@ export const OPTIONS = [
       "only this host and the networks it is attached to are answered. `0.0.0.0/0` and `::/0` are everybody.",
   },
   {
+    name: "answer",
+    reloads: true,
+    value: "WHEN",
+    read: readChoice(ANSWERS),
+    choices: ANSWERS,
+    absent: "late",
+    doc:
+      "When a DNS query that starts a unikernel is answered: when the unikernel is ready (`late`), or as soon as it has " +
+      "been started (`early`), while it boots. `early` takes `--catch`, or `--synjitsu` and `use_synjitsu`: without " +
+      "them the first connection would reach nobody.",
+  },
+  {
     name: "bind",
     short: "b",
     value: "ADDR",
@@ -87,6 +100,17 @@ export const OPTIONS = [
     absent: "10000",
     doc:
       "How many answers of other DNS servers to remember, for as long as their TTLs allow. `0` is none.",
+  },
+  {
+    name: "catch",
+    value: "IFACE",
+    read: readInterface,
+    repeatable: true,
+    doc:
+      "The bridge, or other network interface, that the unikernels are on; can be given more than once. While a " +
+      "unikernel boots, Jitsu answers ARP and IPv6 neighbour solicitations there for its addresses with its MAC " +
+      "address, keeps the first packet of each TCP connection to it, and sends it these when it is ready. Takes root, or " +
+      "the capabilities CAP_NET_RAW and CAP_NET_ADMIN.",
   },
   {
     name: "config",

@@ -7,6 +7,8 @@ import { isIPv4 } from "node:net";
 import type { BackendDescription, BackendKey } from "../backends/backend.ts";
 import { BACKENDS } from "../backends/registry.ts";
 import {
+  type Answer,
+  ANSWERS,
   STOP_MODES,
   type StopMode,
   type Unikernel,
@@ -38,6 +40,9 @@ export interface Defaults {
   delay: number;
   ttl: number;
   mode: StopMode;
+  answer: Answer;
+  /** Who holds first connections; undefined where it is not known, and cannot be in the way. */
+  holders?: { catch: boolean; synjitsu: boolean };
   /** Undefined where it is not known: then any key may be one of its own. */
   backend: BackendDescription | undefined;
 }
@@ -95,6 +100,8 @@ export function readUnikernel(
   const ttl = one("ttl", readTtl) ?? defaults.ttl;
   const useSynjitsu = one("use_synjitsu", readBoolean) ?? false;
   const synjitsuNic = one("synjitsu_nic", readNic) ?? 0;
+  const catchNic = one("catch_nic", readNic) ?? 0;
+  const answer = one("answer", readChoice(ANSWERS)) ?? defaults.answer;
   const waitForKey = one("wait_for_key", readText);
   const waitForTcp = one("wait_for_tcp", readPort);
   const waitRequired = one("wait_required", readBoolean) ?? false;
@@ -108,6 +115,17 @@ export function readUnikernel(
   }
   if (!useSynjitsu && given.has("synjitsu_nic")) {
     report("synjitsu_nic means nothing without use_synjitsu", "synjitsu_nic");
+  }
+  const { holders } = defaults;
+  const isHeld = holders === undefined || holders.catch ||
+    holders.synjitsu && useSynjitsu;
+  // Where it is so for all and nobody could hold anything, that is told once.
+  const isTold = !given.has("answer") && !holders?.synjitsu;
+  if (answer === "early" && !isHeld && !isTold) {
+    report(
+      "answer=early needs --catch, or --synjitsu and use_synjitsu=1: otherwise nobody holds the first connection while it boots",
+      "answer",
+    );
   }
   const backendWaits = (defaults.backend?.keys ?? []).some(({ name, waits }) =>
     waits && one(name, readBoolean)
@@ -137,6 +155,8 @@ export function readUnikernel(
     },
     useSynjitsu,
     synjitsuNic,
+    catchNic,
+    answer,
     spec: formatConfig(pairs),
     machine: {
       name,

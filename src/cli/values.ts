@@ -84,6 +84,16 @@ export const readLimit: Reader<number> = readInteger(
   "a whole number",
 );
 
+/** A network interface's name, as the kernel takes them (dev_valid_name in net/core/dev.c). */
+export function readInterface(text: string): string {
+  if (!/^(?!\.\.?$)[^\s\/:]{1,15}$/.test(text)) {
+    throw new ValueError(
+      "the name of a network interface, such as virbr0 (see ip link)",
+    );
+  }
+  return text;
+}
+
 /** One of a machine's network interfaces, in their order. */
 export const readNic: Reader<number> = readInteger(
   0,

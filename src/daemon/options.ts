@@ -57,6 +57,8 @@ export interface DaemonOptions {
   /** The path of the database; without one, what is known of the unikernels ends with the daemon. */
   persistdb?: string;
   limits: Limits;
+  /** The network interfaces where the first connections to booting machines are caught. */
+  catch: readonly string[];
   /** The UUID of the Synjitsu that is told of booting unikernels. */
   synjitsu?: string;
   /** Whether machines are stopped, each in its mode, when the daemon exits. */

@@ -6,6 +6,7 @@
 import type { DaemonOptions } from "../daemon/options.ts";
 import { examineAddresses } from "./addresses.ts";
 import { examineBackend } from "./backend.ts";
+import { examineCatch } from "./catch.ts";
 import type { Finding } from "./finding.ts";
 import { examineListening } from "./listening.ts";
 import { examineSynjitsu } from "./synjitsu.ts";
@@ -18,6 +19,7 @@ export async function* examine(
   yield* examineListening(options);
   yield* examineUpstreams(options);
   yield* examineBackend(options);
+  yield* examineCatch(options);
   yield* examineAddresses(options);
   yield* examineSynjitsu(options);
 }

@@ -38,8 +38,17 @@ SystemCallErrorNumber=EPERM
 SystemCallFilter=@system-service
 UMask=0077`;
 
+/** What `--catch` takes beyond that: systemd adds what a drop-in has to these lists. */
+export const FOR_CATCH = `\
+[Service]
+CapabilityBoundingSet=CAP_NET_RAW CAP_NET_ADMIN
+AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN
+RestrictAddressFamilies=AF_PACKET`;
+
 /** A user of its own, and no devices: for backends that ask another program to do the work. */
 const UNPRIVILEGED = `\
+# With --catch, put this into a drop-in (systemctl edit jitsu):
+${FOR_CATCH.replaceAll(/^/gm, "#   ")}
 DynamicUser=yes
 PrivateDevices=yes
 ProcSubset=pid

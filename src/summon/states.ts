@@ -16,6 +16,9 @@
  * | stopping                       | stopped                                           | off, paused or suspended |
  * | stopping                       | it could not be stopped: whatever it is in        | ready, starting, off ... |
  *
+ * Whoever summons it waits until it is ready; with `answer=early` only until its start has succeeded or it is seen to run,
+ * which leaves it `starting`.
+ *
  * When the daemon starts, a machine that runs is ready: it may be in use already. Where an earlier daemon left word of
  * it, that is the state before, and its idle clock goes on.
  *

@@ -30,7 +30,10 @@ const CLOSED = "Jitsu is shutting down";
 
 /** A unikernel that starts when it is summoned and stops when nobody asks for it any more. */
 export class SummonedUnikernel {
-  /** Whether it can be used now. Read for every query, hence a plain field. */
+  /**
+   * Whether its addresses can be the answer now: it is `ready`, or runs and is to be answered for as early as that. Read
+   * for every query, hence a plain field.
+   */
   ready = false;
   /** How often the machine was started, unpaused or resumed. */
   starts = 0;
@@ -156,7 +159,7 @@ export class SummonedUnikernel {
   }
 
   /**
-   * Makes it ready. Resolves when it is; rejects with an error whose message can be shown to whoever asks. `cause` is
+   * Makes it ready. Resolves when it can be the answer; rejects with an error whose message can be shown to whoever asks. `cause` is
    * for the log, e.g. `"A www.example.org from 127.0.0.1#5353"`. The operator need not wait where it has just failed.
    */
   summon(cause: string, origin: Origin = "query"): Promise<void> {
@@ -318,7 +321,7 @@ export class SummonedUnikernel {
       this.#watch.release();
     }
     await this.#becomeReady(cause, readiness, signal);
-    if (this.ready) this.lastTimeToReady = this.#since - since;
+    if (this.#state === "ready") this.lastTimeToReady = this.#since - since;
   }
 
   async #becomeReady(
@@ -326,6 +329,10 @@ export class SummonedUnikernel {
     readiness: Readiness,
     signal: AbortSignal,
   ): Promise<void> {
+    if (this.unikernel.answer === "early" && !signal.aborted) {
+      this.ready = true;
+      this.#settle();
+    }
     this.#readiness = new ReadinessWait({ ...this.unikernel, readiness }, {
       machine: this.#machine.readiness,
       domainId: () => this.#machine.domainId(),
@@ -356,6 +363,7 @@ export class SummonedUnikernel {
     }
     this.failures++;
     this.#log("warn", `${what}; waiting on`);
+    this.ready = false;
     this.#settle(`${name} ${what}`);
     this.#expiry.restart();
   }

@@ -10,6 +10,10 @@ export const STOP_MODES = ["destroy", "suspend", "shutdown"] as const;
 /** How a machine is stopped when nobody asks for it any more. */
 export type StopMode = typeof STOP_MODES[number];
 
+export const ANSWERS = ["late", "early"] as const;
+/** When the answer goes out: when the machine is ready, or as soon as it runs. */
+export type Answer = typeof ANSWERS[number];
+
 /** When a started machine counts as ready. */
 export interface Readiness {
   /** Seconds to wait before the answer goes out, after everything below has come. */
@@ -38,10 +42,13 @@ export interface Unikernel {
   /** Seconds that a shutdown may take before it is followed by destroy. */
   shutdownTimeout: number;
   readiness: Readiness;
+  answer: Answer;
   /** Whether Synjitsu is told of it. */
   useSynjitsu: boolean;
   /** Which of its network interfaces Synjitsu is told of, in the order of its MAC addresses; the first is 0. */
   synjitsuNic: number;
+  /** Which of them has its addresses, where its first connections are caught; counted in the same way. */
+  catchNic: number;
   machine: MachineConfig;
   /** Its CONFIG as `key=value,...`, from which it can be made again. */
   spec: string;

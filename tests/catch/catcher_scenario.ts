@@ -42,7 +42,7 @@ function newCatcher(): Catcher {
 
 function machine({ name, ipv4, ipv6, mac }: LabHost) {
   const addresses = [octetsOf(ipv4), octetsOf(ipv6)];
-  return { name, addresses, macs: [macOf(mac)] };
+  return { name, addresses, mac: macOf(mac), otherMacs: [] };
 }
 
 /** Runs a command on the host that the bridge is on, as on the others. */
@@ -207,7 +207,8 @@ const SCENARIOS: Record<string, () => Promise<void>> = {
       const caught = catcher.start({
         name: "www",
         addresses: [octetsOf(owner[family])],
-        macs: [macOf("52:54:00:00:99:77")],
+        mac: macOf("52:54:00:00:99:77"),
+        otherMacs: [],
       });
       await until("the owner is heard of", () => log.length > 0);
       assertMatch(

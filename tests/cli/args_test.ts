@@ -25,7 +25,9 @@ Deno.test("the defaults are those of the last original release", () => {
   assertEquals(said, {
     values: {
       allow: [],
+      answer: "late",
       bind: "127.0.0.1",
+      catch: [],
       "cache-size": 10000,
       config: undefined,
       connect: "xen:///",

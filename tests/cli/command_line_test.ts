@@ -67,6 +67,8 @@ Deno.test("the original's getting-started command says what to serve", () => {
         },
         useSynjitsu: false,
         synjitsuNic: 0,
+        catchNic: 0,
+        answer: "late",
         machine: { name: "mirage-www", uuid: undefined, keys: new Map() },
         spec: config,
       }],
@@ -79,6 +81,7 @@ Deno.test("the original's getting-started command says what to serve", () => {
         maxStarts: 8,
         nsid: undefined,
       },
+      catch: [],
       synjitsu: undefined,
       stopOnExit: false,
     },
@@ -347,6 +350,55 @@ Deno.test("Synjitsu is told of guests of this Xen host, and of no other backend'
     assert(problem.endsWith(why), problem);
     assertEquals(others, []);
   }
+});
+
+Deno.test("an early answer needs somebody who holds the first connection", () => {
+  const www = "dns=a,ip=10.0.0.1,name=a";
+  const early = `${www},answer=early`;
+  const synjitsu = `--synjitsu=6e696eb7-09f4-484c-981b-8d34efa0304d`;
+  const answers = (...argv: string[]) =>
+    served(...argv).options.unikernels.map(({ answer }) => answer);
+  assertEquals(answers("--catch=br0", "--answer=early", www), ["early"]);
+  assertEquals(answers("--catch=br0", early, "dns=b,ip=10.0.0.2,name=b"), [
+    "early",
+    "late",
+  ]);
+  assertEquals(answers(synjitsu, `${early},use_synjitsu=1`), ["early"]);
+  assertEquals(
+    answers(synjitsu, "--answer=early", `${www},answer=late`),
+    ["late"],
+  );
+
+  const needs =
+    "answer=early needs --catch, or --synjitsu and use_synjitsu=1: otherwise nobody holds the first connection while it boots";
+  const at = "CONFIG 1 (dns=a,ip=10.0.0.1,name=a): ";
+  assertEquals(problemsOf(early), [at + needs]);
+  assertEquals(problemsOf(synjitsu, early), [at + needs]);
+  assertEquals(problemsOf(synjitsu, "--answer=early", www), [at + needs]);
+  assertEquals(problemsOf("--answer=early", www), [
+    "option --answer early needs --catch or --synjitsu: otherwise nobody holds the first connection to a unikernel while it boots",
+  ]);
+  const later = served("--catch=br0", www).options.readSpec(early);
+  assert("answer" in later && later.answer === "early");
+  assertEquals(served(www).options.readSpec(early), { problems: [needs] });
+});
+
+Deno.test("--catch takes interfaces, as often as it is given, and not for processes", () => {
+  const www = "dns=a,ip=10.0.0.1,name=a";
+  const { options } = served(
+    ...["--catch", "br0", "--catch=virbr0", `${www},catch_nic=1`],
+  );
+  assertEquals(options.catch, ["br0", "virbr0"]);
+  assertEquals(options.unikernels[0].catchNic, 1);
+  for (const name of ["a/b", "sixteen-letters-", "a b", "a:1", "..", ""]) {
+    assert(problemsOf("--catch", name, www)[0].startsWith("option --catch "));
+  }
+  assertEquals(
+    problemsOf("-x", "process", "--catch=br0", `${www},command=true`),
+    [
+      "option --catch is of no use with process: a process has no network interface of its own",
+    ],
+  );
 });
 
 Deno.test("use_synjitsu needs an IPv4 address, and no --synjitsu, as in the original", () => {

@@ -6,7 +6,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { SERVICE_BACKENDS } from "../../src/service/choices.ts";
 import { openrcScript } from "../../src/service/openrc.ts";
-import { systemdUnit } from "../../src/service/systemd.ts";
+import { FOR_CATCH, systemdUnit } from "../../src/service/systemd.ts";
 
 const PATHS = { binary: "/bin/true", config: "/etc/jitsu/jitsu.toml" };
 
@@ -41,6 +41,12 @@ async function onFile(
     await Deno.remove(folder, { recursive: true });
   }
 }
+
+/** What systemd calls what --catch takes, in its analysis of a unit. */
+const CATCH_CHECKS = [
+  "CapabilityBoundingSet=~CAP_NET_ADMIN",
+  "RestrictAddressFamilies=~AF_PACKET",
+];
 
 /** systemd's measure of what a service could still do: 0 is nothing, 10 is everything (systemd-analyze(1)). */
 const EXPOSURE = { libvirt: 2.5, xapi: 2.5, libxl: 8.5, process: 8.5 };
@@ -79,6 +85,28 @@ for (const backend of SERVICE_BACKENDS) {
       );
       assertEquals(code, 0, text);
       assertStringIncludes(text, "Overall exposure level");
+    },
+  });
+
+  Deno.test({
+    name: `systemd takes what --catch needs beside the unit for ${backend}`,
+    ignore: !hasSystemd,
+    fn: async () => {
+      const [, ...lines] = FOR_CATCH.split("\n");
+      const both = unit.replace("[Install]", `${lines.join("\n")}\n[Install]`);
+      const { text } = await onFile(
+        "jitsu.service",
+        both,
+        "systemd-analyze",
+        "security",
+        "--no-pager",
+        "--offline=true",
+        "--json=short",
+      );
+      const allowed = (JSON.parse(text) as { name: string; set: boolean }[])
+        .filter(({ name, set }) => CATCH_CHECKS.includes(name) && !set)
+        .map(({ name }) => name);
+      assertEquals(allowed.sort(), CATCH_CHECKS);
     },
   });
 

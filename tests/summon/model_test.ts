@@ -9,7 +9,7 @@ import fc from "fast-check";
 import type { MachineState } from "../../src/backends/backend.ts";
 import type { SummonState } from "../../src/summon/states.ts";
 import type { SummonedUnikernel } from "../../src/summon/summons.ts";
-import { STOP_MODES } from "../../src/summon/unikernel.ts";
+import { ANSWERS, STOP_MODES } from "../../src/summon/unikernel.ts";
 import { FakeMachine } from "./fake_machine.ts";
 import { FakeHolder, Outcome, Stage } from "./set_up.ts";
 
@@ -144,6 +144,7 @@ const role = fc.record({
   state: fc.constantFrom(...STATES),
   mode: fc.constantFrom(...STOP_MODES),
   waitRequired: fc.boolean(),
+  answer: fc.constantFrom(...ANSWERS),
   echo: fc.constantFrom("before" as const, "after" as const, "lost" as const),
   suspendsTo: fc.constantFrom("paused" as const, "suspended" as const),
   shutsDownIn: fc.constantFrom(0, 500, "never" as const),
@@ -154,7 +155,7 @@ const role = fc.record({
 type Role = typeof role extends fc.Arbitrary<infer T> ? T : never;
 
 async function enter(stage: Stage, name: string, role: Role): Promise<Actor> {
-  const { state, start, stop, read, mode, waitRequired } = role;
+  const { state, start, stop, read, mode, waitRequired, answer } = role;
   const machine = new FakeMachine(name);
   machine.become(state);
   machine.echo = role.echo;
@@ -163,7 +164,7 @@ async function enter(stage: Stage, name: string, role: Role): Promise<Actor> {
   machine.gracePeriod = 3000;
   const readiness = { waitForKey: "data/ready", waitTimeout: 1, waitRequired };
   const summoned = await stage.add(
-    { name, ttl: TTL, mode, readiness },
+    { name, ttl: TTL, mode, readiness, answer },
     machine,
   );
   Object.assign(machine.takes, {
@@ -185,11 +186,15 @@ function checkAlways(stage: Stage, actors: Actor[]): void {
   assertLessOrEqual(starting.length, MAX_STARTS);
   for (const { machine, summoned, unseen, unasked } of actors) {
     assertLessOrEqual(machine.mostChanging, 1, "calls overlap");
-    assertEquals(summoned.ready, summoned.state === "ready");
+    const { state, unikernel: { answer } } = summoned;
+    if (answer === "late" || state !== "starting") {
+      assertEquals(summoned.ready, state === "ready");
+    }
     if (summoned.ready && !unseen && machine.reading === 0) {
       assertEquals(machine.current, "running", "ready, but does not run");
       if (
-        summoned.unikernel.readiness.waitRequired && !machine.takes.state &&
+        summoned.unikernel.readiness.waitRequired && answer === "late" &&
+        !machine.takes.state &&
         machine.domid !== unasked && machine.domid !== machine.resumed
       ) assert(xenstore.has(machine.domid), "ready, but has not said so");
     }

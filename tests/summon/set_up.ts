@@ -38,6 +38,8 @@ export function unikernel(
     },
     useSynjitsu: false,
     synjitsuNic: 0,
+    catchNic: 0,
+    answer: "late",
     machine: { name, keys: new Map() },
     spec: `name=${name}`,
     ...rest,

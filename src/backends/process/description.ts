@@ -67,6 +67,7 @@ export const PROCESS: BackendDescription = {
   unusable: {
     wait_for_key: "a process has no xenstore; use wait_for_tcp",
   },
+  noMac: "a process has no network interface of its own",
   notXen: () => "Synjitsu answers for guests of Xen, and processes are none",
   async open() {
     if (Deno.build.os !== "linux") {

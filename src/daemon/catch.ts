@@ -1,0 +1,58 @@
+/**
+ * `--catch`: which boots are caught, and where. How that is done is in catch/.
+ *
+ * @module
+ */
+import { type Catch, Catcher, CatchError } from "../catch/catcher.ts";
+import { parseAddress } from "../dns/address.ts";
+import { LibraryError } from "../ffi/library.ts";
+import type { BootingMachine, ConnectionHolder } from "../summon/hold.ts";
+import { StartError } from "./options.ts";
+
+export class CatchHolder implements ConnectionHolder {
+  readonly #catcher: Catcher;
+
+  /** Throws {@linkcode StartError} where it cannot be done on one of the interfaces. */
+  constructor(interfaces: readonly string[], now: () => number) {
+    try {
+      this.#catcher = new Catcher({ interfaces, now, addressesOf });
+    } catch (error) {
+      if (error instanceof CatchError || error instanceof LibraryError) {
+        throw new StartError(`--catch: ${error.message}`);
+      }
+      throw error;
+    }
+  }
+
+  hold({ unikernel, macs }: BootingMachine): Catch {
+    const { name, addresses, catchNic } = unikernel;
+    const mac = macs[catchNic];
+    if (mac === undefined) {
+      throw new Error(
+        `catch_nic=${catchNic}: there is no such network interface; its last is ${
+          macs.length - 1
+        }`,
+      );
+    }
+    return this.#catcher.start({
+      name,
+      addresses: addresses.map((each) => parseAddress(each)!),
+      mac: octetsOf(mac),
+      otherMacs: macs.filter((each) => each !== mac).map(octetsOf),
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#catcher.close();
+  }
+}
+
+function addressesOf(name: string): Uint8Array[] {
+  return Deno.networkInterfaces().filter((each) => each.name === name)
+    .flatMap(({ address }) => parseAddress(address) ?? []);
+}
+
+/** The six octets of a MAC address in hexadecimal. */
+function octetsOf(mac: string): Uint8Array {
+  return Uint8Array.fromHex(mac.replaceAll(":", ""));
+}
