@@ -57,6 +57,7 @@ class LibxlBackend implements Backend {
     await machine.adopt();
     machine.release = () => {
       if (this.#machines.get(name) === machine) this.#machines.delete(name);
+      machine.close();
     };
     this.#machines.set(name, machine);
     return machine;
@@ -108,7 +109,7 @@ class LibxlBackend implements Backend {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all(this.#unwatch.map((unwatch) => unwatch()));
-    await Promise.all([...this.#machines.values()].map((each) => each.idle()));
+    await Promise.all([...this.#machines.values()].map((each) => each.close()));
     await this.contexts.close();
     await this.xenstore[Symbol.asyncDispose]();
   }

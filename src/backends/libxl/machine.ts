@@ -28,6 +28,12 @@ import type { Action } from "./values.ts";
 /** A domain that lived for less is not restarted when it crashes or asks for it: it would go on like that. */
 const MIN_LIFE_MS = 10_000;
 
+/**
+ * When to look again at a domain that somebody else makes or has paused, since nobody tells that it is made or runs:
+ * after so many milliseconds, then twice that, up to the last. After that it is left to whoever reads states anyway.
+ */
+const FIRST_LOOK_MS = 250, LAST_LOOK_MS = 16_000;
+
 /** What a guest's shutdown is, by its reason (`libxl_shutdown_reason`). */
 const SHUTDOWNS = {
   poweroff: { words: "it powered itself off", action: "on_poweroff" },
@@ -47,6 +53,7 @@ export class LibxlMachine implements Machine {
   #queue: Promise<unknown> = Promise.resolve();
   /** Whether a look at the domain waits for its turn. */
   #willLook = false;
+  #lookTimer?: ReturnType<typeof setTimeout>;
   /** The state that was told last. */
   #told: MachineState = "off";
   /** Milliseconds of `performance.now()`; none where somebody else started it. */
@@ -155,13 +162,15 @@ export class LibxlMachine implements Machine {
   }
 
   /** Looks whether something has happened to the domain; resolves when that is done. Never rejects. */
-  async look(): Promise<void> {
+  async look(again = FIRST_LOOK_MS): Promise<void> {
+    clearTimeout(this.#lookTimer);
     if (this.#willLook) return;
     this.#willLook = true;
     try {
       await this.#do("look after", async (context) => {
         this.#willLook = false;
-        await this.#look(context);
+        if (await this.#look(context) || again > LAST_LOOK_MS) return;
+        this.#lookTimer = setTimeout(() => this.look(2 * again), again);
       });
     } catch (error) {
       log("backend").warn((error as Error).message);
@@ -174,6 +183,12 @@ export class LibxlMachine implements Machine {
   /** Resolves when nothing is being done to the domain. */
   async idle(): Promise<void> {
     await this.#queue;
+  }
+
+  /** Lets go of it when nothing is being done to the domain. */
+  async close(): Promise<void> {
+    await this.#queue;
+    clearTimeout(this.#lookTimer);
   }
 
   /** Does something when it is its turn. Rejects with BackendError. */
@@ -252,15 +267,17 @@ export class LibxlMachine implements Machine {
     }
   }
 
-  async #look(context: Context): Promise<void> {
+  /** Resolves with whether all further changes will be told. */
+  async #look(context: Context): Promise<boolean> {
     const info = await this.#domain.find(context);
     const condition = info && await this.#domain.condition(context, info);
     if (condition === "over" && info?.shutdown && !info.dying) {
       await this.#afterShutdown(context, info);
-      return;
+      return true;
     }
     const state = await this.#state(context);
     this.#tell(state, info ? "found so" : "somebody destroyed it");
+    return condition !== "unfinished" && condition !== "paused";
   }
 
   /** Does what is to be done with a domain that shut itself down. */
