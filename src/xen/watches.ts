@@ -49,7 +49,8 @@ class Watches {
     const token = String(++this.#lastToken);
     this.#listeners.set(token, listener); // keeps the connection open from now on
     try {
-      this.#waiting ??= this.#wait(await this.#connection);
+      const connection = await this.#connection;
+      this.#waiting ??= this.#wait(connection);
       if (!await this.#call("xs_watch", path, token)) {
         throw this.#lost ??
           new XenstoreError(`xenstored does not watch ${path}`);
