@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { XenstoreError } from "./libxenstore.ts";
 import { PAYLOAD_MAX, type Xenstore } from "./xenstore.ts";
 
 const pathOf = (domid: number) => `/local/domain/${domid}/rumprun/cfg`;
@@ -14,11 +15,19 @@ const LAST_DOMID = 0x7fef;
 /** Bytes of text that fit into one write: its payload is the path, a NUL and the value. */
 export const RUMPRUN_CONFIG_MAX = PAYLOAD_MAX - pathOf(LAST_DOMID).length - 1;
 
-/** Hands the configuration to a domain that does not run yet. Rejects with `XenstoreError`. */
+/** Hands the configuration to a domain that does not run yet. Rejects with {@linkcode XenstoreError}. */
 export async function writeRumprunConfig(
   xenstore: Xenstore,
   domid: number,
   text: string,
 ): Promise<void> {
-  await xenstore.write(pathOf(domid), text);
+  try {
+    await xenstore.write(pathOf(domid), text);
+  } catch (error) {
+    throw new XenstoreError(
+      `rumprun_config: ${
+        (error as Error).message
+      }; oxenstored has a limit of its own, quota-maxsize in oxenstored.conf`,
+    );
+  }
 }
