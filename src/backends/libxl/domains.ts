@@ -8,6 +8,7 @@
 import { cString, readCString } from "../../ffi/c_string.ts";
 import type { Context } from "./context.ts";
 import { ERROR, LibxlError } from "./errors.ts";
+import { endedChildren, endingStuckChildren } from "./stuck_children.ts";
 
 /**
  * Bytes that hold any of libxl's structures. `libxl_domain_config` has 1288 of them in Xen 4.17, the others less; only
@@ -130,13 +131,13 @@ export function createDomain(
     const domid = new Uint32Array(1);
     await context.call(
       [buffer, domid],
-      context.libxl.libxl_domain_create_new(
+      endingStuckChildren(context.libxl.libxl_domain_create_new(
         context.pointer,
         buffer,
         domid,
         null,
         null,
-      ),
+      )),
     );
     return domid[0];
   });
@@ -166,7 +167,7 @@ export function restoreDomain(
       );
       await context.call(
         [buffer, domid, params],
-        libxl.libxl_domain_create_restore(
+        endingStuckChildren(libxl.libxl_domain_create_restore(
           pointer,
           buffer,
           domid,
@@ -175,7 +176,7 @@ export function restoreDomain(
           params,
           null,
           null,
-        ),
+        )),
       );
     } finally {
       libxl.libxl_domain_restore_params_dispose(params);
@@ -195,7 +196,9 @@ export async function saveDomain(
 ): Promise<void> {
   await context.call(
     [],
-    context.libxl.libxl_domain_suspend(context.pointer, domid, fd, 0, null),
+    endingStuckChildren(
+      context.libxl.libxl_domain_suspend(context.pointer, domid, fd, 0, null),
+    ),
   );
 }
 
@@ -236,10 +239,20 @@ export async function destroyDomain(
   context: Context,
   domid: number,
 ): Promise<void> {
-  await context.call(
-    [],
-    context.libxl.libxl_domain_destroy(context.pointer, domid, null),
-  );
+  for (;;) {
+    const ended = endedChildren();
+    try {
+      return await context.call(
+        [],
+        endingStuckChildren(
+          context.libxl.libxl_domain_destroy(context.pointer, domid, null),
+        ),
+      );
+    } catch (error) {
+      // Where its child got stuck, what it was to do is still to be done.
+      if (endedChildren() === ended || isGone(error)) throw error;
+    }
+  }
 }
 
 /** Lends `use` a `libxl_domain_config` with that content. */
