@@ -2,7 +2,7 @@
  * What the tests need of the system, installed from Debian's packages where that can be done. What cannot be had is
  * named, and the tests that need it are skipped and say so.
  *
- * `deno run -A tests/setup.ts [--bench]`: with what the benchmarks need.
+ * `deno run -A tests/setup.ts [--bench] [--xen]`: with what the benchmarks need, and what builds and boots a Xen host.
  *
  * @module
  */
@@ -30,6 +30,16 @@ const TESTS: Need[] = [
 ];
 const BENCH: Need[] = [
   ["dnsperf", "/usr/bin/dnsperf"],
+];
+
+const XEN: Need[] = [
+  ["cpio", "/bin/cpio"],
+  ["e2fsprogs", "/sbin/mke2fs"],
+  ["gcc", "/usr/bin/gcc"],
+  ["libc6-dev", "/usr/include/stdio.h"],
+  ["mmdebstrap", "/usr/bin/mmdebstrap"],
+  ["qemu-system-x86", "/usr/bin/qemu-system-x86_64"],
+  ["xz-utils", "/usr/bin/xz"],
 ];
 
 async function exists(pattern: string): Promise<boolean> {
@@ -65,7 +75,11 @@ async function missing(needs: Need[]): Promise<string[]> {
   return needs.filter((_, i) => !there[i]).map(([pkg]) => pkg);
 }
 
-const needs = [...TESTS, ...(Deno.args.includes("--bench") ? BENCH : [])];
+const needs = [
+  ...TESTS,
+  ...Deno.args.includes("--bench") ? BENCH : [],
+  ...Deno.args.includes("--xen") ? XEN : [],
+];
 let packages = await missing(needs);
 if (
   packages.length > 0 && await exists("/usr/bin/apt-get") && Deno.uid() === 0
