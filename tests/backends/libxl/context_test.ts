@@ -124,7 +124,7 @@ Deno.test({
     const error = await assertRejects(() => openLibxl(), BackendError);
     assertMatch(
       error.message,
-      /^cannot open the libxl library; tried .*\/libxenlight\.so\.4.*; install it with apt-get install xen-utils|^libxl cannot be used: /,
+      /^cannot open the libxenlight library; tried .*\/libxenlight\.so\.4.*; install it with apt-get install xen-utils|^libxl cannot be used: /,
     );
   },
 });
