@@ -130,9 +130,7 @@ export class Recorder {
 
   #count(): void {
     for (const summoned of this.#all()) {
-      let requests = 0;
-      for (const usage of summoned.usage.values()) requests += usage.requests;
-      const { name } = summoned.unikernel;
+      const { unikernel: { name }, usage: { requests } } = summoned;
       const record = this.#recordOf(name);
       if (requests === record.requests && !record.changed) continue;
       record.requests = requests;

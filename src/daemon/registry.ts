@@ -140,11 +140,9 @@ export class Registry {
     const { summoned } = entry;
     const { name, dns, addresses, ttl } = summoned.unikernel;
     this.#entries.set(name, entry);
-    for (const each of dns) {
-      const usage = summoned.usage.get(each)!;
-      const host = { addresses, ttl, summonable: summoned, usage };
-      this.#zone.add(parseName(each), host);
-    }
+    const { usage } = summoned;
+    const host = { addresses, ttl, summonable: summoned, usage };
+    this.#zone.add(host, dns.values().map(parseName));
     for (const address of addresses) {
       this.#zone.addPointer(address, parseName(dns[0]), ttl);
     }
@@ -156,7 +154,7 @@ export class Registry {
   /** Takes back what {@linkcode Registry.#serve} did to the zone. */
   #withdraw(summoned: SummonedUnikernel): void {
     const { dns, addresses, ttl } = summoned.unikernel;
-    for (const each of dns) this.#zone.remove(parseName(each), summoned);
+    this.#zone.remove(summoned, dns.values().map(parseName));
     for (const address of addresses) {
       this.#zone.removePointer(address, parseName(dns[0]), ttl);
     }

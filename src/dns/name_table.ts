@@ -11,16 +11,18 @@ const DELETED = -2;
 
 /** Names are compared without regard to case (RFC 4343). */
 export class NameTable<V> {
-  /** Open addressing with linear probing: an index into the arrays below, {@linkcode EMPTY} or {@linkcode DELETED}. */
-  #slots = new Int32Array(16).fill(EMPTY);
+  /**
+   * Open addressing with linear probing. Each slot is two words: an index into the arrays below, {@linkcode EMPTY} or
+   * {@linkcode DELETED}; and the name's hash, so that only a slot with the right one makes us look elsewhere.
+   */
+  #slots = emptySlots(16);
   #used = 0; // slots that are not EMPTY
-  #hashes: number[] = [];
-  #offsets: number[] = [];
+  #size = 0;
+  #offsets = new Uint32Array(8); // as many as slots may be used
   #values: (V | undefined)[] = [];
   /** The names, in lower case, each beginning at its offset and ending with the root's zero. */
   #octets = new Uint8Array(256);
   #octetsUsed = 0;
-  #size = 0;
 
   /** How many names there are. */
   get size(): number {
@@ -29,8 +31,8 @@ export class NameTable<V> {
 
   /** The value of the name that stands uncompressed and checked at `offset` of `packet` and has that hash. */
   find(packet: Uint8Array, offset: number, hash: number): V | undefined {
-    const slot = this.#slotOf(packet, offset, hash);
-    return slot < 0 ? undefined : this.#values[this.#slots[slot]];
+    const at = this.#slotOf(packet, offset, hash);
+    return at < 0 ? undefined : this.#values[this.#slots[at]];
   }
 
   get(name: Name): V | undefined {
@@ -40,35 +42,36 @@ export class NameTable<V> {
   /** Gives a name a value, in place of the one it had. */
   set(name: Name, value: V): void {
     const hash = hashName(name);
-    const slot = this.#slotOf(name, 0, hash);
-    if (slot >= 0) {
-      this.#values[this.#slots[slot]] = value;
+    const at = this.#slotOf(name, 0, hash);
+    if (at >= 0) {
+      this.#values[this.#slots[at]] = value;
       return;
     }
-    if (2 * (this.#used + 1) > this.#slots.length) this.#rebuild();
+    if (4 * (this.#used + 1) > this.#slots.length) this.#rebuild();
     this.#insert(name, hash, value);
   }
 
   /** Takes a name out. */
   delete(name: Name): boolean {
-    const slot = this.#slotOf(name, 0, hashName(name));
-    if (slot < 0) return false;
-    this.#values[this.#slots[slot]] = undefined;
-    this.#slots[slot] = DELETED;
+    const at = this.#slotOf(name, 0, hashName(name));
+    if (at < 0) return false;
+    this.#values[this.#slots[at]] = undefined;
+    this.#slots[at] = DELETED;
     this.#size--;
     return true;
   }
 
+  /** Where the slot of a name begins, or -1. */
   #slotOf(packet: Uint8Array, offset: number, hash: number): number {
-    const slots = this.#slots, mask = slots.length - 1;
-    for (let slot = hash & mask;; slot = slot + 1 & mask) {
-      const index = slots[slot];
+    const slots = this.#slots, last = slots.length - 2;
+    for (let at = hash << 1 & last;; at = at + 2 & last) {
+      const index = slots[at];
       if (index === EMPTY) return -1;
       if (
-        index !== DELETED && this.#hashes[index] === hash &&
+        slots[at + 1] === hash && index !== DELETED &&
         this.#isAt(this.#offsets[index], packet, offset)
       ) {
-        return slot;
+        return at;
       }
     }
   }
@@ -89,48 +92,49 @@ export class NameTable<V> {
 
   #insert(name: Name, hash: number, value: V): void {
     if (this.#octetsUsed + name.length > this.#octets.length) {
-      const larger = new Uint8Array(2 * (this.#octets.length + name.length));
-      larger.set(this.#octets);
-      this.#octets = larger;
+      const octets = new Uint8Array(2 * (this.#octets.length + name.length));
+      octets.set(this.#octets);
+      this.#octets = octets;
     }
-    const index = this.#hashes.length;
-    this.#hashes.push(hash);
-    this.#offsets.push(this.#octetsUsed);
-    this.#values.push(value);
+    const index = this.#values.push(value) - 1;
+    this.#offsets[index] = this.#octetsUsed;
     for (const octet of name) this.#octets[this.#octetsUsed++] = LOWER[octet];
-    const mask = this.#slots.length - 1;
-    let slot = hash & mask;
-    while (this.#slots[slot] !== EMPTY) slot = slot + 1 & mask;
-    this.#slots[slot] = index;
+    const slots = this.#slots, last = slots.length - 2;
+    let at = hash << 1 & last;
+    while (slots[at] !== EMPTY) at = at + 2 & last;
+    slots[at] = index;
+    slots[at + 1] = hash;
     this.#used++;
     this.#size++;
   }
 
   /** Makes room, and leaves behind what was deleted. */
   #rebuild(): void {
-    const live = [...this.#slots].filter((index) => index >= 0).sort((a, b) =>
-      a - b
-    );
-    const hashes = this.#hashes,
+    const old = this.#slots,
       offsets = this.#offsets,
       values = this.#values,
       octets = this.#octets;
-    let length = this.#slots.length;
-    while (length < 4 * (live.length + 1)) length *= 2;
-    this.#slots = new Int32Array(length).fill(EMPTY);
-    this.#hashes = [];
-    this.#offsets = [];
+    let slots = 16;
+    while (slots < 4 * (this.#size + 1)) slots *= 2;
+    this.#slots = emptySlots(slots);
+    this.#offsets = new Uint32Array(slots >> 1);
     this.#values = [];
     this.#octets = new Uint8Array(octets.length);
     this.#octetsUsed = this.#used = this.#size = 0;
-    for (const index of live) {
+    for (let at = 0; at < old.length; at += 2) {
+      const index = old[at];
+      if (index < 0) continue;
       let end = offsets[index];
       while (octets[end] !== 0) end += 1 + octets[end];
       this.#insert(
         octets.subarray(offsets[index], end + 1),
-        hashes[index],
+        old[at + 1],
         values[index] as V,
       );
     }
   }
+}
+
+function emptySlots(count: number): Int32Array {
+  return new Int32Array(2 * count).fill(EMPTY);
 }

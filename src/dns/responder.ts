@@ -18,14 +18,16 @@ import {
 } from "./answer.ts";
 import { Class, ExtendedError, Flag, Rcode, Type } from "./constants.ts";
 import { Admission, type Guard, isLoopback } from "./guard.ts";
+import type { Host } from "./hosts.ts";
 import { Inquiry } from "./inquiry.ts";
+import type { LocalName } from "./local_name.ts";
 import type { Peer } from "./peer.ts";
 import { type QueryReader, Verdict } from "./query.ts";
 import { type Resolution, writeResolution } from "./resolution.ts";
 import { type Ede, writeResponse } from "./response.ts";
 import { specialAnswer } from "./special_names.ts";
 import type { Transport } from "./transport.ts";
-import type { Host, LocalName, Zone } from "./zone.ts";
+import type { Zone } from "./zone.ts";
 
 /** Asks somebody else. */
 export interface Forwarder {
@@ -86,7 +88,7 @@ export class Responder {
 
   /**
    * @param forwarder who is asked about names that are not ours; without one they are REFUSED
-   * @param now milliseconds, monotonic; what {@linkcode NameUsage} is written in
+   * @param now milliseconds, monotonic; what {@linkcode Usage} is noted in
    */
   constructor(
     zone: Zone,
@@ -176,27 +178,27 @@ export class Responder {
     switch (query.type) {
       case Type.A:
       case Type.AAAA:
-        answer = query.type === Type.A ? local.a : local.aaaa;
+        answer = query.type === Type.A ? local.hosts.a : local.hosts.aaaa;
         if (!this.#touch(local)) {
           if (!this.#mayStart(local, inquiry)) {
             return this.#tooManyStarts(inquiry, out);
           }
           if (answer.count > 0) return this.#summon(local, inquiry, out);
-          this.#summonAside(local.hosts, inquiry);
+          this.#summonAside(local.hosts.all, inquiry);
         }
         break;
       case Type.HTTPS:
       case Type.SVCB:
         // Asked beside A and AAAA by a visitor who is on the way (RFC 9460 section 3).
         if (!this.#touch(local) && this.#mayStart(local, inquiry)) {
-          this.#summonAside(local.hosts, inquiry);
+          this.#summonAside(local.hosts.all, inquiry);
         }
         break;
       case Type.PTR:
         answer = local.ptr;
         break;
       case Type.SOA:
-        if (local.isApex) answer = local.soa;
+        if (local.isApex) answer = this.#zone.soaOf(local);
         break;
       case Type.ANY:
         answer = minimalAny(local.ttl);
@@ -206,21 +208,14 @@ export class Responder {
           return this.#refuse(inquiry, out, Rcode.REFUSED);
         }
     }
-    const authority = answer.count > 0 ? NONE : local.soa;
+    const authority = answer.count > 0 ? NONE : this.#zone.soaOf(local);
     return this.#write(inquiry, out, Flag.AA, Rcode.NOERROR, answer, authority);
   }
 
   /** Notes the request with every host of the name; returns whether all are ready. */
   #touch(local: LocalName): boolean {
-    const now = this.#now(), hosts = local.hosts;
-    let ready = true;
-    for (let i = 0; i < hosts.length; i++) {
-      const { usage, summonable } = hosts[i];
-      usage.requests++;
-      usage.lastRequest = now;
-      if (!summonable.ready) ready = false;
-    }
-    return ready;
+    local.note(this.#now());
+    return local.hosts.ready;
   }
 
   /** Whether the client may have the name's hosts started; to join those who wait already it needs no leave. */
@@ -247,9 +242,12 @@ export class Responder {
   /** Summons the hosts of a name and answers with the addresses of those that came. */
   #summon(local: LocalName, inquiry: Inquiry, out: Uint8Array): number {
     const type = inquiry.query.type as typeof Type.A | typeof Type.AAAA;
-    const hasAnswer = (host: Host) => local.addressesOf([host], type).count > 0;
-    const hosts = local.hosts.filter(hasAnswer);
-    this.#summonAside(local.hosts.filter((host) => !hasAnswer(host)), inquiry);
+    const { all } = local.hosts;
+    const addressesOf = (hosts: readonly Host[]) =>
+      local.hosts.addressesOf(hosts, type);
+    const hasAnswer = (host: Host) => addressesOf([host]).count > 0;
+    const hosts = all.filter(hasAnswer);
+    this.#summonAside(all.filter((host) => !hasAnswer(host)), inquiry);
     return this.#defer(inquiry, out, async (kept, out) => {
       const cause = String(kept);
       local.summoning++;
@@ -271,7 +269,7 @@ export class Responder {
         out,
         Flag.AA,
         Rcode.NOERROR,
-        local.addressesOf(came, type),
+        addressesOf(came),
         NONE,
       );
     });

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import type { NameUsage } from "./expiry.ts";
 import type { ConnectionHolder } from "./hold.ts";
 import type { Limit } from "./limit.ts";
 import type { WaitForXenstoreKey } from "./readiness.ts";
 import type { SummonState, Transition } from "./states.ts";
 import type { SummonedUnikernel } from "./summons.ts";
+import type { NameUsage } from "./usage.ts";
 
 /** What all unikernels of a {@linkcode Summoner} share. */
 export interface SummonContext {

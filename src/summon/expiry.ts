@@ -1,35 +1,17 @@
 /**
- * When a unikernel that nobody asks for any more is due to be stopped. DNS notes each request in {@linkcode NameUsage}
+ * When a unikernel that nobody asks for any more is due to be stopped. DNS notes each request in {@linkcode Usage}
  * and does nothing else: the one timer here looks at these notes when it goes off and sets itself anew.
  *
  * @module
  */
-
-/** What DNS notes about one name of one unikernel. */
-export interface NameUsage {
-  /** How often it was asked for. */
-  requests: number;
-  /** When it was asked for last, by the clock the {@linkcode Summoner} was given; `-Infinity` when it never was. */
-  lastRequest: number;
-}
-
-/** Where DNS notes the requests for each of the names; what was noted `before` is kept. */
-export function usageOf(
-  names: readonly string[],
-  before?: ReadonlyMap<string, NameUsage>,
-): ReadonlyMap<string, NameUsage> {
-  return new Map(names.map((name) => [
-    name,
-    before?.get(name) ?? { requests: 0, lastRequest: -Infinity },
-  ]));
-}
+import type { Usage } from "./usage.ts";
 
 /** The longest delay of setTimeout in milliseconds (a signed 32-bit number); a longer one would fire at once. */
 const MAX_DELAY = 2 ** 31 - 1;
 
 /** The idle clock of one unikernel. */
 export class Expiry {
-  #usage: ReadonlyMap<string, NameUsage>;
+  #usage: Usage;
   #idleTime: number;
   readonly #now: () => number;
   readonly #onIdle: (idle: number) => void;
@@ -41,7 +23,7 @@ export class Expiry {
    * stops. All times are in milliseconds.
    */
   constructor(
-    usage: ReadonlyMap<string, NameUsage>,
+    usage: Usage,
     idleTime: number,
     now: () => number,
     onIdle: (idle: number) => void,
@@ -53,7 +35,7 @@ export class Expiry {
   }
 
   /** Goes on with other names and another idle time. */
-  change(usage: ReadonlyMap<string, NameUsage>, idleTime: number): void {
+  change(usage: Usage, idleTime: number): void {
     this.#usage = usage;
     this.#idleTime = idleTime;
     if (this.#timer === undefined) return;
@@ -93,10 +75,7 @@ export class Expiry {
 
   /** Milliseconds without a request, so far. */
   #idle(): number {
-    let latest = this.#restarted;
-    for (const { lastRequest } of this.#usage.values()) {
-      latest = Math.max(latest, lastRequest);
-    }
+    const latest = Math.max(this.#restarted, this.#usage.lastRequest);
     return this.#now() - latest;
   }
 }

@@ -7,7 +7,7 @@
 import type { Machine, MachineState } from "../backends/backend.ts";
 import { Backoff } from "./backoff.ts";
 import type { Past, SummonContext } from "./context.ts";
-import { Expiry, type NameUsage, usageOf } from "./expiry.ts";
+import { Expiry } from "./expiry.ts";
 import { type Hold, holdConnections } from "./hold.ts";
 import { handled, Operations, refused } from "./operations.ts";
 import {
@@ -19,6 +19,7 @@ import { type Cause, type Origin, type SummonState, told } from "./states.ts";
 import { MachineStop, STOPPING } from "./stop.ts";
 import { messageOf, seconds, type UnikernelLog, unikernelLog } from "./text.ts";
 import type { Readiness, StopMode, Unikernel } from "./unikernel.ts";
+import { Usage } from "./usage.ts";
 import { MachineWatch } from "./watch.ts";
 
 /** The summons in flight: everybody who asks meanwhile waits for the same promise. */
@@ -44,9 +45,10 @@ export class SummonedUnikernel {
   /** Why it is `failed`, or was for the last time. */
   failure = "";
 
-  /** Both are others after {@linkcode reconfigure}. DNS notes in `usage`, for each name, by writing to the values. */
+  /** Both are others after {@linkcode reconfigure}. */
   unikernel: Unikernel;
-  usage: ReadonlyMap<string, NameUsage>;
+  /** Where DNS notes each request. */
+  usage: Usage;
 
   readonly #log: UnikernelLog;
   #machine: Machine;
@@ -74,7 +76,7 @@ export class SummonedUnikernel {
     this.#operations = new Operations((error) =>
       this.#log("error", messageOf(error))
     );
-    this.usage = usageOf(unikernel.dns);
+    this.usage = new Usage(unikernel.dns);
     this.#expiry = new Expiry(
       this.usage,
       2 * unikernel.ttl * 1000,
@@ -109,7 +111,9 @@ export class SummonedUnikernel {
    */
   reconfigure(unikernel: Unikernel, machine: Machine): void {
     this.unikernel = unikernel;
-    this.usage = usageOf(unikernel.dns, this.usage);
+    const usage = new Usage(unikernel.dns);
+    usage.restore(this.usage);
+    this.usage = usage;
     this.#expiry.change(this.usage, 2 * unikernel.ttl * 1000);
     if (machine === this.#machine) return;
     this.#machine = machine;
@@ -148,9 +152,7 @@ export class SummonedUnikernel {
     this.starts = past.starts;
     this.failures = past.failures;
     this.lastTimeToReady = past.lastTimeToReady;
-    for (const [name, usage] of this.usage) {
-      Object.assign(usage, past.usage.get(name));
-    }
+    this.usage.restore(past.usage);
   }
 
   /** Reads the machine's state and goes by it, in case an event was lost. Never rejects. */

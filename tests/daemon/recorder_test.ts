@@ -109,9 +109,7 @@ Deno.test("requests are stored within a second, and only when there were any", a
     const www = await add();
     await stage.elapse(5000);
     assertEquals(store.counts, 0);
-    const usage = www.usage.get(NAME)!;
-    for (let i = 0; i < 1000; i++) usage.requests++;
-    usage.lastRequest = Date.now() - ZERO;
+    for (let i = 0; i < 1000; i++) www.usage.note(0, Date.now() - ZERO);
     await stage.elapse(1000);
     assertEquals((await statisticsIn(store))!.names, [
       { name: NAME, requests: 1000, lastRequest: ZERO + 5000 },
@@ -125,7 +123,7 @@ Deno.test("requests are stored within a second, and only when there were any", a
 Deno.test("what the last second brought is stored at the end", async () => {
   await record(async (_stage, store, recorder, add) => {
     const www = await add();
-    www.usage.get(NAME)!.requests++;
+    www.usage.note(0, 0);
     recorder.close();
     assertEquals((await statisticsIn(store))!.names[0].requests, 1);
   });
@@ -145,7 +143,10 @@ Deno.test("what is recalled is what was stored", async () => {
   await record(async (stage, store, recorder, add) => {
     const www = await add(before);
     assert(www.ready);
-    assertEquals(www.usage.get(NAME), { requests: 7, lastRequest: -10_000 });
+    assertEquals([...www.usage], [[NAME, {
+      requests: 7,
+      lastRequest: -10_000,
+    }]]);
     assertEquals(recorder.statistics(www), before);
     await stage.elapse(2000);
     assertEquals(store.counts, 0, "there is no news");
@@ -161,6 +162,6 @@ Deno.test("a clock that was set back makes no request of the future", async () =
       failures: 0,
       names: [{ name: NAME, requests: 1, lastRequest: ZERO + 1e9 }],
     });
-    assertEquals([www.since, www.usage.get(NAME)!.lastRequest], [0, 0]);
+    assertEquals([www.since, www.usage.lastRequest], [0, 0]);
   });
 });

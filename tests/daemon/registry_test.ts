@@ -48,7 +48,7 @@ class Stage implements Disposable {
     const wire = parseName(name);
     const packet = new Uint8Array(HEADER_SIZE + wire.length);
     packet.set(wire, HEADER_SIZE);
-    return this.zone.find(packet, hashName(wire))?.hosts ?? [];
+    return this.zone.find(packet, hashName(wire))?.hosts.all ?? [];
   }
   [Symbol.dispose](): void {
     this.summoner.close();
@@ -84,7 +84,7 @@ Deno.test("another configuration of a running machine changes what it is, and do
   www.summon("a test");
   await stage.time.runMicrotasks();
   assert(www.ready);
-  stage.hosts("www.example.org")[0].usage.requests = 7;
+  stage.hosts("www.example.org")[0].usage.note(0, 0);
 
   const changed = unikernel({
     ...OTHER,
@@ -96,7 +96,10 @@ Deno.test("another configuration of a running machine changes what it is, and do
   assertEquals([www.ready, handle.calls], [true, ["start"]]);
   assertEquals(stage.addresses("example.org"), ["127.0.0.9"]);
   assertEquals(stage.addresses("www.example.org"), ["127.0.0.9"]);
-  assertEquals(stage.hosts("www.example.org")[0].usage.requests, 7);
+  assertEquals([...www.usage], [
+    ["www.example.org", { requests: 1, lastRequest: 0 }],
+    ["example.org", { requests: 0, lastRequest: -Infinity }],
+  ]);
   assertEquals(stage.backend.handles.length, 1);
 
   await stage.time.tickAsync(10_000);

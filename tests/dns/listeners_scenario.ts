@@ -27,12 +27,12 @@ for (const address of ["192.0.2.1/24", "2001:db8::1/64"]) {
 
 const now = () => performance.now();
 const zone = new Zone(1);
-zone.add(parseName("www.example.org"), {
+zone.add({
   addresses: ["203.0.113.1"],
   ttl: 60,
-  usage: { requests: 0, lastRequest: 0 },
+  usage: { note: () => {} },
   summonable: { ready: true, summon: () => Promise.resolve() },
-});
+}, [parseName("www.example.org")]);
 const guard = new Guard({
   access: new Access([], now),
   cookies: new Cookies(() => 0),

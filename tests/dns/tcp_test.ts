@@ -19,18 +19,14 @@ function startServer() {
   const now = () => performance.now();
   const slow = Promise.withResolvers<void>();
   const zone = new Zone(1);
-  const usage = () => ({ requests: 0, lastRequest: 0 });
-  const host = { addresses: ["192.0.2.1"], ttl: 60 };
-  zone.add(parseName("ready.test"), {
-    ...host,
-    usage: usage(),
-    summonable: { ready: true, summon: () => slow.promise },
-  });
-  zone.add(parseName("slow.test"), {
-    ...host,
-    usage: usage(),
-    summonable: { ready: false, summon: () => slow.promise },
-  });
+  for (const ready of [true, false]) {
+    zone.add({
+      addresses: ["192.0.2.1"],
+      ttl: 60,
+      summonable: { ready, summon: () => slow.promise },
+      usage: { note: () => {} },
+    }, [parseName(ready ? "ready.test" : "slow.test")]);
+  }
   const guard = new Guard({
     access: new Access([], now),
     cookies: new Cookies(() => 0),

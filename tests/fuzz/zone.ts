@@ -14,7 +14,8 @@ import { resolutionOf } from "../../src/dns/resolution.ts";
 import { type Forwarder, Responder } from "../../src/dns/responder.ts";
 import { TokenBuckets } from "../../src/dns/token_buckets.ts";
 import { upstreamQuestion } from "../../src/dns/upstream_query.ts";
-import { type Host, Zone } from "../../src/dns/zone.ts";
+import type { Host } from "../../src/dns/hosts.ts";
+import { Zone } from "../../src/dns/zone.ts";
 
 /** A client network that may ask, beside this host. */
 export const ALLOWED = "192.0.2.0/24";
@@ -32,7 +33,7 @@ function host(
     addresses,
     ttl: 60,
     summonable: { ready, summon },
-    usage: { requests: 0, lastRequest: -Infinity },
+    usage: { note: () => {} },
   };
 }
 
@@ -44,19 +45,21 @@ function makeZone(): Zone {
     true,
     () => Promise.resolve(),
   );
-  zone.add(parseName("www.jitsu.test"), ready);
-  zone.add(parseName("jitsu.test"), ready);
+  zone.add(ready, ["www.jitsu.test", "jitsu.test"].map(parseName));
   const many = Array.from({ length: 200 }, (_, i) => `198.51.100.${i}`);
   zone.add(
-    parseName("many.jitsu.test"),
     host(many, true, () => Promise.resolve()),
+    [parseName("many.jitsu.test")],
   );
   zone.add(
-    parseName("cold.jitsu.test"),
     host(["192.0.2.2"], false, () => Promise.resolve()),
+    [parseName("cold.jitsu.test")],
   );
   const fails = () => Promise.reject(new Error("it went off again"));
-  zone.add(parseName("broken.jitsu.test"), host(["192.0.2.3"], false, fails));
+  zone.add(
+    host(["192.0.2.3"], false, fails),
+    [parseName("broken.jitsu.test")],
+  );
   zone.addPointer("192.0.2.1", parseName("www.jitsu.test"), 60);
   return zone;
 }

@@ -64,9 +64,9 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     weight: 2,
     arbitrary: which.map((i) =>
       step("request", i, ({ summoned }) => {
-        for (const usage of summoned.usage.values()) {
-          usage.lastRequest = Date.now();
-        }
+        summoned.unikernel.dns.forEach((_, place) =>
+          summoned.usage.note(place, Date.now())
+        );
       })
     ),
   },

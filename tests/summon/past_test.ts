@@ -34,7 +34,8 @@ Deno.test("what was counted goes on", async () => {
     past({ state: "off" }),
   );
   assertEquals([starts, failures, lastTimeToReady], [3, 1, 900]);
-  assertEquals(usage.get(NAME), { requests: 7, lastRequest: -11 * MINUTE });
+  const before = { requests: 7, lastRequest: -11 * MINUTE };
+  assertEquals([...usage], [[NAME, before]]);
 });
 
 Deno.test("names that are new begin at nothing, names that are gone stay away", async () => {

@@ -319,9 +319,9 @@ Deno.test("it expires when each of its names was idle for twice the TTL, and no 
     "running",
   );
   await stage.elapse(15_000);
-  www.usage.get("a.example.org")!.lastRequest = Date.now();
+  www.usage.note(0, Date.now());
   await stage.elapse(15_000);
-  www.usage.get("b.example.org")!.lastRequest = Date.now();
+  www.usage.note(1, Date.now());
   await stage.elapse(19_999);
   assertEquals(machine.calls, []);
   await stage.elapse(1);
@@ -333,7 +333,7 @@ Deno.test("a name that is asked for once a TTL keeps its machine for ever", asyn
   using stage = new Stage();
   const { machine, www } = await stage.www({}, "running");
   for (let minute = 0; minute < 100; minute++) {
-    www.usage.get("www.example.org")!.lastRequest = Date.now();
+    www.usage.note(0, Date.now());
     await stage.elapse(60_000);
   }
   assertEquals(machine.calls, []);
@@ -351,7 +351,7 @@ Deno.test("a TTL beyond the range of timers neither expires at once nor makes th
 Deno.test("an old request does not shorten the idle time of a machine that just became ready", async () => {
   using stage = new Stage();
   const { machine, www } = await stage.www();
-  www.usage.get("www.example.org")!.lastRequest = Date.now();
+  www.usage.note(0, Date.now());
   machine.takes.start = 119_000;
   www.summon(CAUSE);
   await stage.elapse(119_000 + 119_999);

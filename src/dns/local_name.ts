@@ -1,0 +1,171 @@
+/**
+ * A name of the local zone. There may be a hundred thousand, so it is small: what few names have is apart, and what many
+ * have in common is shared.
+ *
+ * @module
+ */
+import {
+  type Answer,
+  answerOf,
+  NONE,
+  questionPointer,
+  record,
+} from "./answer.ts";
+import { Type } from "./constants.ts";
+import { type Host, Hosts, NO_HOSTS } from "./hosts.ts";
+import { type Name, nameKey } from "./name.ts";
+
+/** A name that an address of ours is known by. */
+interface Pointer {
+  name: Name;
+  /** Seconds. */
+  ttl: number;
+}
+
+const NO_PLACES: readonly number[] = [];
+
+/** The names of an address. */
+class Pointers {
+  readonly all: readonly Pointer[];
+  /** Seconds. */
+  readonly ttl: number;
+  readonly answer: Answer;
+
+  constructor(all: readonly Pointer[]) {
+    this.all = all;
+    this.ttl = Math.min(...all.map(({ ttl }) => ttl));
+    this.answer = answerOf(
+      all.map(({ name }) =>
+        record(questionPointer(), Type.PTR, this.ttl, [...name])
+      ),
+    );
+  }
+}
+
+/** How many hosts have each TTL, in seconds, among those behind the names below a name. */
+class Children {
+  readonly #counts = new Map<number, number>();
+  /** The least TTL. */
+  ttl = Infinity;
+
+  get size(): number {
+    return this.#counts.size;
+  }
+
+  count(ttl: number, change: 1 | -1): void {
+    const count = (this.#counts.get(ttl) ?? 0) + change;
+    if (count > 0) this.#counts.set(ttl, count);
+    else this.#counts.delete(ttl);
+    if (ttl < this.ttl) this.ttl = ttl;
+    else if (count === 0) this.ttl = Math.min(...this.#counts.keys());
+  }
+}
+
+/** A name that exists: it has hosts, or it is the apex of a zone, or there are names below it (RFC 8020 section 2). */
+export class LocalName {
+  hosts = NO_HOSTS;
+  /** Its index among the names of the first of its hosts, and among those of each other one, where there are more. */
+  #place = 0;
+  #otherPlaces = NO_PLACES;
+  /** How many queries wait for hosts of it. */
+  summoning = 0;
+  /** How many names there are right below it. */
+  below = 0;
+  /** Octets of its first label. */
+  readonly firstLabel: number;
+  /** Where this is the reverse name of an address of ours (RFC 1035 section 3.5). */
+  #pointers: Pointers | undefined;
+  /** Where this is the zone above names that have hosts. */
+  #children: Children | undefined;
+
+  constructor(name: Name) {
+    this.firstLabel = name[0];
+  }
+
+  /** Whether every question about the name is ours to answer, and not that for its SOA record alone. */
+  get isOurs(): boolean {
+    return this.hosts !== NO_HOSTS || this.#pointers !== undefined;
+  }
+
+  /** Whether a SOA record stands at this name itself. */
+  get isApex(): boolean {
+    return this.#children !== undefined;
+  }
+
+  /** Seconds that what is said about the name may be kept. */
+  get ttl(): number {
+    const ttl = Math.min(this.hosts.ttl, this.#pointers?.ttl ?? Infinity);
+    return ttl === Infinity ? 0 : ttl;
+  }
+
+  /** Seconds that it may be kept that something is not there: here, and at an apex also below (RFC 2308 section 4). */
+  get negativeTtl(): number {
+    return this.#children?.ttl ?? this.ttl;
+  }
+
+  /** The names of the address that this is the reverse name of. */
+  get ptr(): Answer {
+    return this.#pointers?.answer ?? NONE;
+  }
+
+  /** Notes a request with each of the hosts. */
+  note(time: number): void {
+    const { all } = this.hosts;
+    if (all.length === 0) return;
+    all[0].usage.note(this.#place, time);
+    for (let i = 1; i < all.length; i++) {
+      all[i].usage.note(this.#otherPlaces[i - 1], time);
+    }
+  }
+
+  /**
+   * Puts a host behind the name.
+   *
+   * @param alone that host and no other, for names that have but this one
+   * @param place the name's index among the names of the host
+   */
+  addHost(alone: Hosts, place: number): void {
+    if (this.hosts === NO_HOSTS) {
+      this.hosts = alone;
+      this.#place = place;
+    } else {
+      this.hosts = new Hosts([...this.hosts.all, ...alone.all]);
+      this.#otherPlaces = [...this.#otherPlaces, place];
+    }
+  }
+
+  /** Takes those hosts away for which it is so, and returns them. */
+  removeHosts(isGone: (host: Host) => boolean): Host[] {
+    const { all } = this.hosts;
+    const places = [this.#place, ...this.#otherPlaces];
+    const stays = (_: unknown, i: number) => !isGone(all[i]);
+    const left = all.filter(stays);
+    const gone = all.filter(isGone);
+    if (gone.length === 0) return gone;
+    this.hosts = left.length === 0 ? NO_HOSTS : new Hosts(left);
+    [this.#place = 0, ...this.#otherPlaces] = places.filter(stays);
+    return gone;
+  }
+
+  /** Makes an address, whose reverse name this is, known by a name. */
+  addPointer(pointer: Pointer): void {
+    this.#pointers = new Pointers([...this.#pointers?.all ?? [], pointer]);
+  }
+
+  /** Takes back what {@linkcode addPointer} did with an equal one, once. */
+  removePointer({ name, ttl }: Pointer): void {
+    const all = this.#pointers?.all ?? [];
+    const at = all.findIndex((each) =>
+      each.ttl === ttl && nameKey(each.name) === nameKey(name)
+    );
+    const left = all.filter((_, i) => i !== at);
+    this.#pointers = left.length === 0 ? undefined : new Pointers(left);
+  }
+
+  /** Counts a host behind a name that it is the zone above of, or one less. */
+  countChild(ttl: number, change: 1 | -1): void {
+    this.#children ??= new Children();
+    this.#children.count(ttl, change);
+    if (this.#children.size === 0) this.#children = undefined;
+  }
+}
