@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { filesFor, manifestPath } from "../install/files.ts";
+import { filesFor, manifestPath, passwordPath } from "../install/files.ts";
 import { install, type Step, uninstall } from "../install/install.ts";
 import type { Init, ServiceBackend } from "../service/choices.ts";
 import type { CommandRequest } from "./commands.ts";
@@ -43,7 +43,13 @@ export async function installOrNot(
     if (steps.length === 0) complain([`nothing is installed below ${prefix}`]);
     for (const step of steps) write(Deno.stdout, line(step));
     if (isDry) write(Deno.stdout, "Nothing was done: this was a dry run.\n");
-    else if (name === "install") write(Deno.stdout, NEXT[init]);
+    else if (name === "install") {
+      const password = values.backend === "xapi"
+        ? ` and the password (${passwordPath(prefix)}, for root alone)`
+        : "";
+      const next = `Write the configuration${password}, then: ${NEXT[init]}\n`;
+      write(Deno.stdout, next);
+    }
     return 0;
   } catch (error) {
     if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
@@ -71,8 +77,6 @@ async function initOfHost(): Promise<Init> {
 
 /** What is to be done next. */
 const NEXT: Record<Init, string> = {
-  systemd:
-    "Write the configuration, then: systemctl daemon-reload; systemctl enable --now jitsu\n",
-  openrc:
-    "Write the configuration, then: rc-update add jitsu; rc-service jitsu start\n",
+  systemd: "systemctl daemon-reload; systemctl enable --now jitsu",
+  openrc: "rc-update add jitsu; rc-service jitsu start",
 };

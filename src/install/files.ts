@@ -41,6 +41,11 @@ export function manifestPath(prefix: string): string {
   return `${prefix}/share/jitsu/installed.json`;
 }
 
+/** Where the administrator puts the password for XAPI. */
+export function passwordPath(prefix: string): string {
+  return `${etcOf(prefix)}/jitsu/xapi-password`;
+}
+
 /** All files. */
 export function filesFor(layout: Layout): InstalledFile[] {
   const { prefix, init, backend, completions } = layout;
@@ -48,6 +53,7 @@ export function filesFor(layout: Layout): InstalledFile[] {
   const paths = {
     binary: `${prefix}/bin/jitsu`,
     config: `${etc}/jitsu/jitsu.toml`,
+    password: passwordPath(prefix),
   };
   const encoder = new TextEncoder();
   const text = (path: string, content: string, mode = 0o644) => ({

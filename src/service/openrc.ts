@@ -9,15 +9,16 @@ import type { ServicePaths } from "./systemd.ts";
 /** The script's text. */
 export function openrcScript(
   backend: ServiceBackend,
-  { binary, config }: ServicePaths,
+  { binary, config, password }: ServicePaths,
 ): string {
+  const options = backend === "xapi" ? ` --xapi-password-file=${password}` : "";
   return `#!/sbin/openrc-run
 # Jitsu with the backend ${backend}.
 
 description="DNS server that starts unikernels on demand"
 supervisor=supervise-daemon
 command="${binary}"
-command_args="--backend=${backend} --config=${config} --control=/run/jitsu/control.sock"
+command_args="--backend=${backend} --config=${config} --control=/run/jitsu/control.sock${options}"
 required_files="${config}"
 output_logger="logger -t jitsu -p daemon.info"
 error_logger="logger -t jitsu -p daemon.info"

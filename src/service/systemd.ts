@@ -12,6 +12,8 @@ export interface ServicePaths {
   binary: string;
   /** The configuration file. */
   config: string;
+  /** The file with the password for XAPI. */
+  password: string;
 }
 
 /** For every backend. Memory that is written and executed stays allowed: the JavaScript engine compiles at run time. */
@@ -95,8 +97,17 @@ SystemCallArchitectures=native`,
 /** The unit's text. */
 export function systemdUnit(
   backend: ServiceBackend,
-  { binary, config }: ServicePaths,
+  { binary, config, password }: ServicePaths,
 ): string {
+  const isXapi = backend === "xapi";
+  const options = isXapi
+    ? " --xapi-password-file=${CREDENTIALS_DIRECTORY}/password"
+    : "";
+  const credential = isXapi
+    ? `# systemd hands the password on, so root alone may be able to read that file.
+LoadCredential=password:${password}
+`
+    : "";
   return `# Jitsu with the backend ${backend}. To change it: systemctl edit jitsu
 [Unit]
 Description=Jitsu, a DNS server that starts unikernels on demand
@@ -104,21 +115,23 @@ Documentation=man:jitsu(1)
 Wants=network-online.target nss-lookup.target
 After=network-online.target libvirtd.service virtqemud.socket virtxend.socket xencommons.service xendomains.service
 Before=nss-lookup.target
+# A libvirtd or a pool that is not up yet is tried again for as long as it takes.
+StartLimitIntervalSec=0
 
 [Service]
 Type=notify
 NotifyAccess=main
-ExecStart=${binary} --backend=${backend} --config=${config} --control=/run/jitsu/control.sock
+ExecStart=${binary} --backend=${backend} --config=${config} --control=/run/jitsu/control.sock${options}
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
-RestartSec=1
+RestartSec=2
 # A command line or a machine that is wrong stays wrong.
 RestartPreventExitStatus=1
 WatchdogSec=30
 TimeoutStopSec=10
 RuntimeDirectory=jitsu
 StateDirectory=jitsu
-${CONFINEMENT[backend]}
+${credential}${CONFINEMENT[backend]}
 
 [Install]
 WantedBy=multi-user.target

@@ -8,7 +8,11 @@ import { SERVICE_BACKENDS } from "../../src/service/choices.ts";
 import { openrcScript } from "../../src/service/openrc.ts";
 import { FOR_CATCH, systemdUnit } from "../../src/service/systemd.ts";
 
-const PATHS = { binary: "/bin/true", config: "/etc/jitsu/jitsu.toml" };
+const PATHS = {
+  binary: "/bin/true",
+  config: "/etc/jitsu/jitsu.toml",
+  password: "/etc/jitsu/xapi-password",
+};
 
 const hasSystemd = await output("systemd-analyze", "--version").then(
   () => true,

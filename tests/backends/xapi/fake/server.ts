@@ -25,6 +25,8 @@ export const USER = "root", PASSWORD = "a <secret> & more";
 export interface FakeOptions {
   /** How many hosts: at 127.0.0.1, 127.0.0.2, ... The first one is the master. */
   hosts?: number;
+  /** Where they are served; a free port unless given. */
+  port?: number;
   /** PEM texts, for https. */
   tls?: { cert: string; key: string };
 }
@@ -42,7 +44,7 @@ export class FakeXapi {
   readonly calls: { host: string; method: string; params: Wire[] }[] = [];
   /** Requests that are being answered at this moment. */
   open = 0;
-  port = 0;
+  port: number;
   master = 0;
   readonly #options: FakeOptions;
   readonly #faults: { method: string; fault: Fault }[] = [];
@@ -66,6 +68,7 @@ export class FakeXapi {
 
   private constructor(options: FakeOptions) {
     this.#options = options;
+    this.port = options.port ?? 0;
   }
 
   #addHost(i: number): void {
