@@ -22,7 +22,7 @@ import {
   type Syn,
 } from "./frames.ts";
 import { HeldSyns } from "./held_syns.ts";
-import { ENODEV, EPERM, SystemError } from "./libc.ts";
+import { EAFNOSUPPORT, ENODEV, EPERM, SystemError } from "./libc.ts";
 import { Neighbours } from "./neighbours.ts";
 import { PacketSocket } from "./packet_socket.ts";
 import { Readable } from "./readable.ts";
@@ -284,6 +284,8 @@ function tryInterface(name: string): void {
       ? "it takes the capability CAP_NET_RAW to read and send frames: run Jitsu as root, or grant it"
       : errno === ENODEV
       ? "there is no such network interface (see ip link)"
+      : errno === EAFNOSUPPORT
+      ? "AF_PACKET is not allowed here: a service has to be granted it, and CAP_NET_RAW, as jitsu.service says at --catch"
       : (error as Error).message;
     throw new CatchError(`${name}: ${reason}`);
   }

@@ -56,8 +56,8 @@ export function libc(): Libc {
   return opened ??= openLibrary(LIBC, SYMBOLS).symbols;
 }
 
-/** asm-generic/errno-base.h: the same on x86_64 and aarch64. */
-export const EPERM = 1, ENODEV = 19;
+/** asm-generic/errno-base.h, errno.h: the same on x86_64 and aarch64. */
+export const EPERM = 1, ENODEV = 19, EAFNOSUPPORT = 97;
 
 /** A call failed. The message names it and has the system's words. */
 export class SystemError extends Error {

@@ -13,7 +13,7 @@ import { until } from "../until.ts";
 import { isAnswered, measure, medianOf, type Sample } from "./dns/perf.ts";
 import { median } from "./measure.ts";
 
-const UNIKERNELS = 10, NAMES_OF_EACH = 10, ROUNDS = 12, SECONDS = 3;
+const UNIKERNELS = 10, NAMES_OF_EACH = 10, ROUNDS = 24, SECONDS = 2;
 /** The rate with the database may be this much lower. */
 const MAX_LOSS = 0.03;
 

@@ -11,6 +11,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { PASSWORD } from "../../backends/xapi/fake/server.ts";
+import { FOR_CATCH } from "../../../src/service/systemd.ts";
 import { until } from "../../until.ts";
 import { Host, obstacle, PROGRAM } from "./host.ts";
 
@@ -188,6 +189,27 @@ test(
     assertEquals(await property(host, "ActiveState"), "failed");
     assertStringIncludes(await journal(host), "comand");
     assertEquals(await property(host, "NRestarts"), "0");
+  },
+);
+
+test(
+  "under systemd, --catch takes the drop-in that the unit shows, and says so without it",
+  {
+    backend: "libvirt",
+    config: `catch = "br0"\n${LIBVIRT}`,
+  },
+  async (host) => {
+    await host.must("ip", "link", "add", "br0", "up", "type", "bridge");
+    assertEquals((await host.run("systemctl", "start", "jitsu")).code, 1);
+    assertStringIncludes(await journal(host), "CAP_NET_RAW");
+    await host.must("systemctl", "stop", "jitsu");
+    await host.write(
+      "/etc/systemd/system/jitsu.service.d/catch.conf",
+      FOR_CATCH,
+    );
+    await host.must("systemctl", "daemon-reload");
+    await host.must("systemctl", "start", "jitsu");
+    assertEquals(await host.ask("www.example"), "192.0.2.1");
   },
 );
 
