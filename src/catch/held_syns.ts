@@ -15,6 +15,8 @@ const FURTHER_PATIENCE = 2.5;
 
 interface Held<T> {
   syn: T;
+  /** When it was heard of first and last. */
+  since: number;
   at: number;
   expires: number;
 }
@@ -39,14 +41,16 @@ export class HeldSyns<T> {
     else if (this.#held.size >= MAX_HELD) {
       this.#held.delete(this.#held.keys().next().value!);
     }
-    this.#held.set(connection, { syn, at, expires });
+    const since = before?.since ?? at;
+    this.#held.set(connection, { syn, since, at, expires });
   }
 
-  /** Lets go of all. Returns those that somebody still waits for. */
+  /** Lets go of all. Returns those that somebody still waits for, who has waited longest first. */
   take(): T[] {
     const now = this.#now();
     const all = [...this.#held.values()];
     this.#held.clear();
-    return all.filter(({ expires }) => expires > now).map(({ syn }) => syn);
+    return all.filter(({ expires }) => expires > now)
+      .sort((a, b) => a.since - b.since).map(({ syn }) => syn);
   }
 }

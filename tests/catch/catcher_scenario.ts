@@ -19,9 +19,9 @@ import {
   CONNECT,
   Lab,
   type LabHost,
-  plugIn,
   SERVE,
 } from "./lab.ts";
+import { type Namespace, plugIn } from "./namespace.ts";
 
 const PORT = "80";
 const FRAMES_PY = ["python3", new URL("frames.py", import.meta.url).pathname];
@@ -40,16 +40,18 @@ function newCatcher(): Catcher {
   });
 }
 
-function machine({ name, ipv4, ipv6, mac }: LabHost) {
+function machine({ namespace: { name }, ipv4, ipv6, mac }: LabHost) {
   const addresses = [octetsOf(ipv4), octetsOf(ipv6)];
   return { name, addresses, mac: macOf(mac), otherMacs: [] };
 }
 
+type Run = Namespace["run"];
+
 /** Runs a command on the host that the bridge is on, as on the others. */
-const here = (...command: string[]) => run(command);
+const here: Run = (...command) => run(command);
 
 /** What a host says of an address in its table of neighbours. */
-function neighbour(on: LabHost["run"], address: string): Promise<string> {
+function neighbour(on: Run, address: string): Promise<string> {
   return on("ip", "neigh", "show", address);
 }
 
@@ -66,13 +68,13 @@ async function portOf(mac: string): Promise<string | undefined> {
  */
 async function connectWhileItBoots(
   lab: Lab,
-  { on, asker }: { on: LabHost["run"]; asker: LabHost["run"] },
+  { on, asker }: { on: Run; asker: Run },
   address: (guest: LabHost) => string,
   catcher: Catcher,
   name: string,
 ): Promise<number> {
   const guest = await lab.add(name, { isPluggedIn: false });
-  await guest.spawn(...SERVE, PORT);
+  await guest.namespace.spawn(...SERVE, PORT);
   const caught = catcher.start(machine(guest));
   const connecting = on(...CONNECT, address(guest), PORT);
   await until("a SYN is sent", async () => {
@@ -81,11 +83,11 @@ async function connectWhileItBoots(
       (await neighbour(asker, address(guest))).includes(guest.mac);
   });
   assertEquals(await portOf(guest.mac), undefined, "learned where it is not");
-  await plugIn(guest);
+  await plugIn(guest.namespace);
   await addDefaultRoute(guest);
   caught.ready();
   const again = Number(await connecting);
-  assertEquals(await portOf(guest.mac), guest.name);
+  assertEquals(await portOf(guest.mac), guest.namespace.name);
   return again;
 }
 
@@ -95,7 +97,12 @@ const SCENARIOS: Record<string, () => Promise<void>> = {
     const client = await lab.add("client");
     using socket = new PacketSocket(BRIDGE);
     const send = (...frames: Uint8Array[]) =>
-      client.run(...FRAMES_PY, "send", "eth0", ...frames.map((f) => f.toHex()));
+      client.namespace.run(
+        ...FRAMES_PY,
+        "send",
+        "eth0",
+        ...frames.map((f) => f.toHex()),
+      );
     const tagged = FRAMES.arpRequest.slice();
     // IEEE 802.1Q: a tag of VLAN 5 before the EtherType.
     const [to, rest] = [tagged.subarray(0, 12), tagged.subarray(12)];
@@ -125,9 +132,9 @@ const SCENARIOS: Record<string, () => Promise<void>> = {
     let guests = 0;
     for (
       const [who, client] of [
-        ["port", { on: port.run, asker: port.run }],
+        ["port", { on: port.namespace.run, asker: port.namespace.run }],
         ["host", { on: here, asker: here }],
-        ["remote", { on: remote.run, asker: here }],
+        ["remote", { on: remote.namespace.run, asker: here }],
       ] as const
     ) {
       for (const family of ["ipv4", "ipv6"] as const) {
@@ -150,7 +157,7 @@ const SCENARIOS: Record<string, () => Promise<void>> = {
         }
       }
     }
-    assertEquals(await portOf(port.mac), port.name);
+    assertEquals(await portOf(port.mac), port.namespace.name);
     await catcher.close();
   },
 
@@ -159,7 +166,7 @@ const SCENARIOS: Record<string, () => Promise<void>> = {
     const client = await lab.add("client");
     const guest = await lab.add("guest", { isPluggedIn: false });
     const other = await lab.add("other", { isPluggedIn: false });
-    const heard = await client.spawn(...FRAMES_PY, "listen", "eth0");
+    const heard = await client.namespace.spawn(...FRAMES_PY, "listen", "eth0");
     /** Who somebody has told the client of. */
     const told = () =>
       heard.flatMap((line) => readFrame(Uint8Array.fromHex(line)))
@@ -167,7 +174,12 @@ const SCENARIOS: Record<string, () => Promise<void>> = {
     const ask = (family: "ipv4" | "ipv6", address: string) => {
       const own = octetsOf(client[family]);
       const question = questionFor(octetsOf(address), own, macOf(client.mac));
-      return client.run(...FRAMES_PY, "send", "eth0", question.toHex());
+      return client.namespace.run(
+        ...FRAMES_PY,
+        "send",
+        "eth0",
+        question.toHex(),
+      );
     };
     const catcher = newCatcher();
     for (const family of ["ipv4", "ipv6"] as const) {
@@ -201,7 +213,7 @@ const SCENARIOS: Record<string, () => Promise<void>> = {
     await using lab = await Lab.start();
     const client = await lab.add("client");
     const owner = await lab.add("owner");
-    await owner.spawn(...SERVE, PORT);
+    await owner.namespace.spawn(...SERVE, PORT);
     for (const family of ["ipv4", "ipv6"] as const) {
       const catcher = newCatcher();
       const caught = catcher.start({
@@ -216,11 +228,15 @@ const SCENARIOS: Record<string, () => Promise<void>> = {
         /^WARN(ING)? www: somebody else has its address, at 52:54:00:00:99:03 instead of 52:54:00:00:99:77; /,
       );
       assertEquals(
-        Number(await client.run(...CONNECT, owner[family], PORT)),
+        Number(await client.namespace.run(...CONNECT, owner[family], PORT)),
         0,
       );
       assertEquals(Number(await here(...CONNECT, owner[family], PORT)), 0);
-      assert((await neighbour(client.run, owner[family])).includes(owner.mac));
+      assert(
+        (await neighbour(client.namespace.run, owner[family])).includes(
+          owner.mac,
+        ),
+      );
       caught.ready();
       await catcher.close();
     }
@@ -235,14 +251,29 @@ const SCENARIOS: Record<string, () => Promise<void>> = {
       ...machine(guest),
       addresses: [octetsOf(address)],
     });
-    await guest.run(
+    await guest.namespace.run(
       "sh",
       "-c",
       "echo 1 >/proc/sys/net/ipv6/conf/eth0/accept_dad",
     );
-    await guest.run("ip", "address", "add", `${address}/64`, "dev", "eth0");
+    await guest.namespace.run(
+      "ip",
+      "address",
+      "add",
+      `${address}/64`,
+      "dev",
+      "eth0",
+    );
     const show = () =>
-      guest.run("ip", "address", "show", "dev", "eth0", "to", address);
+      guest.namespace.run(
+        "ip",
+        "address",
+        "show",
+        "dev",
+        "eth0",
+        "to",
+        address,
+      );
     await until(
       "the guest has made sure that its address is free",
       async () => !(await show()).includes("tentative"),

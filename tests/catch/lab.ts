@@ -4,23 +4,18 @@
  *
  * @module
  */
-import { forEachLine } from "../../src/backends/process/output.ts";
 import { run } from "../e2e/qemu/run.ts";
-import { until } from "../until.ts";
+import { Namespace, plugIn } from "./namespace.ts";
 
 export const BRIDGE = "br0";
 const PEER = new URL("peer.ts", import.meta.url).pathname;
 
 /** A host of the lab. */
 export interface LabHost {
-  name: string;
+  namespace: Namespace;
   mac: string;
   ipv4: string;
   ipv6: string;
-  /** Runs a command there. Resolves with what it printed, rejects when it fails. */
-  run(...command: string[]): Promise<string>;
-  /** Starts a command there that ends with the lab; resolves when it has printed its first line, with those that follow. */
-  spawn(...command: string[]): Promise<string[]>;
 }
 
 /** The words that begin a command that prints how often a SYN was sent again until it was connected. */
@@ -46,7 +41,7 @@ export class Lab implements AsyncDisposable {
   async add(name: string, { isPluggedIn = true } = {}): Promise<LabHost> {
     const host = await this.#add(name, "99");
     await run(["ip", "link", "set", name, "master", BRIDGE]);
-    if (isPluggedIn) await plugIn(host);
+    if (isPluggedIn) await plugIn(host.namespace);
     return host;
   }
 
@@ -54,80 +49,44 @@ export class Lab implements AsyncDisposable {
   async addRemote(name: string): Promise<LabHost> {
     const host = await this.#add(name, "98");
     await addAddresses(run, name, "10.98.0.1/24", "fd98::1/64");
-    await plugIn(host);
-    await host.run("ip", "route", "add", "default", "via", "10.98.0.1");
-    await host.run("ip", "-6", "route", "add", "default", "via", "fd98::1");
+    await plugIn(host.namespace);
+    await host.namespace.run(
+      "ip",
+      "route",
+      "add",
+      "default",
+      "via",
+      "10.98.0.1",
+    );
+    await host.namespace.run(
+      "ip",
+      "-6",
+      "route",
+      "add",
+      "default",
+      "via",
+      "fd98::1",
+    );
     return host;
   }
 
   async #add(name: string, network: string): Promise<LabHost> {
-    const number = ++this.#hosts;
-    const host = await this.#unshare({
-      name,
-      mac: `52:54:00:00:${network}:${String(number).padStart(2, "0")}`,
-      ipv4: `10.${network}.0.${number}`,
-      ipv6: `fd${network}::${number}`,
-    });
-    const { mac, ipv4, ipv6 } = host;
-    await addAddresses(
-      (command) => host.run(...command),
-      "eth0",
-      `${ipv4}/24`,
-      `${ipv6}/64`,
-    );
-    await host.run("ip", "link", "set", "eth0", "address", mac);
-    return host;
-  }
-
-  /** The host's own namespace, with a cable from its `eth0` to an interface of its name here. */
-  async #unshare(
-    host: Omit<LabHost, "run" | "spawn">,
-  ): Promise<LabHost> {
-    const { name } = host;
-    const holder = this.#spawn(["unshare", "--net", "sleep", "infinity"]);
-    const own = await Deno.readLink("/proc/self/ns/net");
-    await until(
-      `${name} has a network of its own`,
-      async () => await Deno.readLink(`/proc/${holder.pid}/ns/net`) !== own,
-    );
-    const pid = String(holder.pid);
-    await run([
-      ...["ip", "link", "add", name, "type", "veth"],
-      ...["peer", "name", "eth0", "netns", pid],
-    ]);
-    const there = ["nsenter", "--target", pid, "--net", "--"];
-    return {
-      ...host,
-      run: (...command) => run([...there, ...command]),
-      spawn: async (...command) => {
-        const lines = this.#spawn([...there, ...command]).lines;
-        await until(
-          `${command.join(" ")}: its first line`,
-          () => lines.length > 0,
-        );
-        lines.shift();
-        return lines;
-      },
+    const namespace = this.#end.use(await Namespace.start(name));
+    const number = String(++this.#hosts).padStart(2, "0");
+    const host = {
+      namespace,
+      mac: `52:54:00:00:${network}:${number}`,
+      ipv4: `10.${network}.0.${this.#hosts}`,
+      ipv6: `fd${network}::${this.#hosts}`,
     };
-  }
-
-  #spawn([program, ...args]: string[]): { pid: number; lines: string[] } {
-    const child = new Deno.Command(program, {
-      args,
-      stdin: "null",
-      stdout: "piped",
-    }).spawn();
-    const lines: string[] = [];
-    const reading = forEachLine(
-      child.stdout,
-      (line) => lines.push(line),
+    await addAddresses(
+      (command) => namespace.run(...command),
+      "eth0",
+      `${host.ipv4}/24`,
+      `${host.ipv6}/64`,
     );
-    this.#end.defer(async () => {
-      child.kill("SIGKILL");
-      await child.status;
-      await reading;
-    });
-    return { pid: child.pid, lines };
+    await namespace.run("ip", "link", "set", "eth0", "address", host.mac);
+    return host;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -135,16 +94,12 @@ export class Lab implements AsyncDisposable {
   }
 }
 
-/** From now on it hears what is on its network, and can be heard. */
-export async function plugIn({ name, run: there }: LabHost): Promise<void> {
-  await run(["ip", "link", "set", name, "up"]);
-  await there("ip", "link", "set", "eth0", "up");
-}
-
 /** The way back to the remote host, for what is on the bridge. */
-export async function addDefaultRoute({ run: there }: LabHost): Promise<void> {
-  await there("ip", "route", "add", "default", "via", "10.99.0.1");
-  await there("ip", "-6", "route", "add", "default", "via", "fd99::1");
+export async function addDefaultRoute(
+  { namespace }: LabHost,
+): Promise<void> {
+  await namespace.run("ip", "route", "add", "default", "via", "10.99.0.1");
+  await namespace.run("ip", "-6", "route", "add", "default", "via", "fd99::1");
 }
 
 /** Addresses that count at once: nobody else can have them. */

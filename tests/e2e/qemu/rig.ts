@@ -20,8 +20,9 @@ if (!inSandbox) {
 
 export const QEMU_URI = "qemu:///system";
 
-const BRIDGE = "br-jitsu";
+export const BRIDGE = "br-jitsu";
 const NETWORK = "10.77.0";
+const NETWORK6 = "fd77:";
 
 const QEMU_CONF = `
 user = "root"
@@ -38,6 +39,7 @@ export interface Guest {
   uuid: string;
   /** Where it serves HTTP on port 80 some seconds after its start; the page is the id of its boot. */
   ip: string;
+  ipv6: string;
   mac: string;
 }
 
@@ -47,12 +49,13 @@ function guest(number: number): Guest {
     name: `guest${number}`,
     uuid: crypto.randomUUID(),
     ip: `${NETWORK}.${100 + number}`,
+    ipv6: `${NETWORK6}:${100 + number}`,
     mac: `52:54:00:00:77:${byte}`,
   };
 }
 
 function domainXml(
-  { name, uuid, ip, mac }: Guest,
+  { name, uuid, ip, ipv6, mac }: Guest,
   { kernel, initramfs }: Image,
 ): string {
   return `<domain type='qemu'>
@@ -64,7 +67,7 @@ function domainXml(
     <type arch='x86_64' machine='pc'>hvm</type>
     <kernel>${kernel}</kernel>
     <initrd>${initramfs}</initrd>
-    <cmdline>console=ttyS0 quiet mitigations=off panic=-1 jitsu.ip=${ip}/24</cmdline>
+    <cmdline>console=ttyS0 quiet mitigations=off panic=-1 jitsu.ip=${ip}/24,${ipv6}/64</cmdline>
   </os>
   <features><acpi/></features>
   <on_reboot>destroy</on_reboot>
@@ -83,7 +86,7 @@ function domainXml(
 
 const LIBVIRTD_LOG = "/var/log/libvirt/libvirtd.log";
 
-function consoleLog(name: string): string {
+export function consoleLog(name: string): string {
   return `/var/log/libvirt/${name}.console`;
 }
 
@@ -116,6 +119,9 @@ export class QemuRig implements AsyncDisposable {
       await run(["ip", "link", "delete", BRIDGE]);
     });
     await run(["ip", "address", "add", `${NETWORK}.1/24`, "dev", BRIDGE]);
+    await run([
+      ...["ip", "address", "add", `${NETWORK6}:1/64`, "dev", BRIDGE, "nodad"],
+    ]);
     await run(["ip", "link", "set", BRIDGE, "up"]);
     this.#end.defer(async () => {
       this.#libvirtd?.kill("SIGTERM");

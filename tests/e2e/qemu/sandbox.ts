@@ -18,6 +18,7 @@ export const SANDBOX = "JITSU_QEMU_SANDBOX";
 const PACKAGES = [
   "bind9-dnsutils",
   "busybox-static",
+  "curl",
   "iproute2",
   "kmod",
   "libvirt-clients",

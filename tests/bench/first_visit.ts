@@ -1,0 +1,67 @@
+/**
+ * What the first visitor of a guest that is off waits for, in each way that Jitsu has with it: `curl` by name, from beside
+ * the guest's host, at the same instant as the query is cold. Beside it stands when the guest itself listened in the same
+ * boot. In the QEMU sandbox; the argument is the number of visits in each way.
+ *
+ * @module
+ */
+// deno-lint-ignore-file no-console -- a program that prints results
+import { BRIDGE, QemuRig } from "../e2e/qemu/rig.ts";
+import { run } from "../e2e/qemu/run.ts";
+import {
+  forgetGuest,
+  listening,
+  neighbour,
+  startForVisits,
+  useNameServer,
+  type Visit,
+  visit,
+} from "../e2e/qemu/visit.ts";
+import { median } from "./measure.ts";
+
+const ROUNDS = Number(Deno.args[0] ?? 5);
+/** An interface where no guest is: what is asked for there is nobody's first connection. */
+const ELSEWHERE = "br-elsewhere";
+const WAYS: [what: string, options: string[]][] = [
+  ["late answer", []],
+  ["early answer, nothing held", ["--answer=early", `--catch=${ELSEWHERE}`]],
+  ["early answer, --catch", ["--answer=early", `--catch=${BRIDGE}`]],
+];
+
+const column = (value: number) => `${value.toFixed(0)} ms`.padStart(11);
+
+await using rig = await QemuRig.start({ guests: 1 });
+const [guest] = rig.guests;
+await useNameServer();
+await run(["ip", "link", "add", ELSEWHERE, "type", "bridge"]);
+await using other = await neighbour();
+console.log(
+  `first visits to a QEMU guest, medians of ${ROUNDS}:`.padEnd(38) +
+    ["listening", "answered", "first byte", "between", "most", "lost"]
+      .map((word) => word.padStart(11)).join(""),
+);
+for (const [what, options] of WAYS) {
+  await using jitsu = await startForVisits(guest, ...options);
+  const seen: (Visit & { listening: number })[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const from = jitsu.log.length;
+    const [floor, visited] = await Promise.all([
+      listening(guest),
+      visit(guest, 4, other.run),
+    ]);
+    seen.push({ ...visited, listening: floor });
+    await jitsu.logged(/summon: .* ready/, from); // also where the visit was lost
+    await forgetGuest(jitsu, guest, [other]);
+  }
+  const got = seen.filter(({ firstByte }) => firstByte !== undefined);
+  const between = got.map((each) => each.firstByte! - each.listening);
+  console.log(
+    what.padEnd(38) + [
+      median(seen.map((each) => each.listening)),
+      median(seen.map((each) => each.answered)),
+      median(got.map((each) => each.firstByte!)),
+      median(between),
+      Math.max(...between),
+    ].map(column).join("") + String(seen.length - got.length).padStart(11),
+  );
+}
