@@ -24,6 +24,7 @@ const ROUNDS = Number(Deno.args[0] ?? 5);
 const ELSEWHERE = "br-elsewhere";
 const WAYS: [what: string, options: string[]][] = [
   ["late answer", []],
+  ["late answer, --catch", [`--catch=${BRIDGE}`]],
   ["early answer, nothing held", ["--answer=early", `--catch=${ELSEWHERE}`]],
   ["early answer, --catch", ["--answer=early", `--catch=${BRIDGE}`]],
 ];
