@@ -169,8 +169,14 @@ export class LibxlMachine implements Machine {
     try {
       await this.#do("look after", async (context) => {
         this.#willLook = false;
-        if (await this.#look(context) || again > LAST_LOOK_MS) return;
-        this.#lookTimer = setTimeout(() => this.look(2 * again), again);
+        let hearsAll = false;
+        try {
+          hearsAll = await this.#look(context);
+        } finally {
+          if (!hearsAll && again <= LAST_LOOK_MS) {
+            this.#lookTimer = setTimeout(() => this.look(2 * again), again);
+          }
+        }
       });
     } catch (error) {
       log("backend").warn((error as Error).message);
