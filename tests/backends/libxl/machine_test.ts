@@ -1,0 +1,292 @@
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+  assertRejects,
+} from "@std/assert";
+import {
+  type Backend,
+  BackendError,
+  type Machine,
+  type MachineState,
+} from "../../../src/backends/backend.ts";
+import { openLibxl } from "../../../src/backends/libxl/backend.ts";
+import { uuidOf } from "../../../src/backends/libxl/guest.ts";
+import { loadLibxl } from "../../../src/backends/libxl/library.ts";
+import { loadLibXenstore } from "../../../src/xen/libxenstore.ts";
+import { collectLog } from "../../collect_log.ts";
+import { until } from "../../until.ts";
+import {
+  domains,
+  isDom0,
+  run,
+  test,
+  TINY,
+  tinyConfig,
+  xenstoreRead,
+  xlCreate,
+} from "../../xen/dom0.ts";
+
+// Not by the first test that needs them: what a test loads, it has to unload.
+if (isDom0) {
+  loadLibxl();
+  loadLibXenstore();
+}
+
+/** A machine of tiny guests and what it has told. */
+interface Subject {
+  backend: Backend;
+  machine: Machine;
+  /** Each change of state with its reason. */
+  told: [MachineState, string][];
+}
+
+/** A backend with one machine whose guest does what `cmdline` says; its domain is gone after the test. */
+async function withTiny(
+  cmdline: string,
+  use: (subject: Subject) => Promise<void>,
+  more: Record<string, string> = {},
+): Promise<void> {
+  const log = collectLog("backend");
+  const backend = await openLibxl();
+  try {
+    const { uuid, ...keys }: Record<string, string> = {
+      kernel: TINY,
+      memory: "4096",
+      cmdline,
+      ...more,
+    };
+    const machine = await backend.machine({
+      name: "tiny",
+      uuid,
+      keys: new Map(Object.entries(keys).map(([key, value]) => [key, [value]])),
+    });
+    const told: Subject["told"] = [];
+    machine.onStateChange = (...change) => told.push(change);
+    await use({ backend, machine, told });
+    await machine.destroy();
+  } catch (error) {
+    throw new Error(log.join("\n"), { cause: error });
+  } finally {
+    await backend.close();
+    const left = (await domains()).get("tiny");
+    if (left !== undefined) await run("xl", "destroy", String(left));
+  }
+}
+
+/** Waits until it was told that the machine is off, and that its domain has been removed. */
+async function goneFor({ told }: Subject, reason: RegExp): Promise<void> {
+  const [state, why] = await until("the news", () => told.at(-1));
+  assertEquals(state, "off");
+  assertMatch(why, reason);
+  await until("the end", async () => !(await domains()).has("tiny"));
+}
+
+test("a domain is made, found running, found by its name, and destroyed", () =>
+  withTiny("k", async ({ machine, told }) => {
+    assertEquals(machine.id, uuidOf("tiny"));
+    assertEquals(await machine.state(), "off");
+    assertEquals(await machine.domainId(), undefined);
+    assertEquals(await machine.start(), "started");
+    assertEquals(await machine.start(), "found running");
+    assertEquals(await machine.state(), "running");
+    const domid = await machine.domainId();
+    assertEquals((await domains()).get("tiny"), domid);
+    assertEquals(
+      await xenstoreRead(`/local/domain/${domid}/vm`),
+      `/vm/${uuidOf("tiny")}`,
+    );
+    await machine.destroy();
+    assertEquals(await machine.state(), "off");
+    assertEquals((await domains()).has("tiny"), false);
+    assertEquals(
+      await xenstoreRead(`/local/domain/${domid}/name`),
+      undefined,
+    );
+    await machine.destroy();
+    assertEquals(told.map(([state]) => state), ["running", "off"]);
+  }));
+
+test("a domain that somebody destroys is missed at once", () =>
+  withTiny("", async (subject) => {
+    await subject.machine.start();
+    subject.told.length = 0;
+    await run("xl", "destroy", "tiny");
+    await goneFor(subject, /^somebody destroyed it$/);
+    assertEquals(await subject.machine.start(), "started");
+  }));
+
+test("a start at the moment when somebody destroys the domain leaves one running", () =>
+  withTiny("", async ({ machine }) => {
+    await machine.start();
+    const destroyed = run("xl", "destroy", "tiny");
+    // Whatever comes first: the domain is found running, is in the way, or is gone.
+    await machine.start().catch(() => {});
+    await destroyed;
+    await machine.start();
+    assertEquals(await machine.state(), "running");
+  }));
+
+test("a guest that crashes is seen at once, and its domain is removed", () =>
+  withTiny("c", async (subject) => {
+    await subject.machine.start();
+    subject.told.splice(0, 1);
+    await goneFor(subject, /^it crashed$/);
+  }));
+
+test("a guest that powers itself off is seen at once, and its domain is removed", () =>
+  withTiny("p", async (subject) => {
+    await subject.machine.start();
+    subject.told.splice(0, 1);
+    await goneFor(subject, /^it powered itself off$/);
+  }));
+
+test("a guest that asks for a reboot again and again is left off", () =>
+  withTiny("r", async (subject) => {
+    await subject.machine.start();
+    subject.told.splice(0, 1);
+    await goneFor(
+      subject,
+      /^it asked for a reboot, \d+\.\d s after it was started$/,
+    );
+  }));
+
+test("a crashed domain is preserved where that is wanted, and in the way until it is removed", () =>
+  withTiny("c", async ({ machine, told }) => {
+    await machine.start();
+    await until("the news", () => told.at(-1)?.[0] === "off");
+    const domid = (await domains()).get("tiny");
+    assert(domid !== undefined);
+    const error = await assertRejects(() => machine.start(), BackendError);
+    assertMatch(
+      error.message,
+      new RegExp(`remove it with "xl destroy ${domid}"`),
+    );
+    await run("xl", "destroy", "tiny");
+    assertEquals(await machine.start(), "started");
+  }, { on_crash: "preserve" }));
+
+test("another daemon adopts the domain, and removes one that was made only partly", () =>
+  withTiny("", async ({ machine }) => {
+    await machine.start();
+    const domid = await machine.domainId();
+    const config = {
+      name: "tiny",
+      keys: new Map([["kernel", [TINY]], ["memory", ["4096"]]]),
+    };
+    const second = await openLibxl();
+    const adopted = await second.machine(config);
+    assertEquals(await adopted.state(), "running");
+    assertEquals(await adopted.domainId(), domid);
+    await second.close();
+    assertEquals(await machine.state(), "running");
+
+    // As a daemon leaves it that is killed in the middle.
+    await run("xl", "pause", "tiny");
+    await run("xenstore-write", `/local/domain/${domid}/jitsu`, "creating");
+    const third = await openLibxl();
+    const fresh = await third.machine(config);
+    assertEquals(await fresh.state(), "off");
+    assertEquals((await domains()).has("tiny"), false);
+    await third.close();
+  }));
+
+test("a domain that somebody else made is adopted, paused or running", () =>
+  withTiny("", async ({ machine, told }) => {
+    await xlCreate(tinyConfig("tiny"), "-p");
+    await until("the news", () => told.at(-1)?.[0] === "paused");
+    const domid = (await domains()).get("tiny");
+    assertEquals(await machine.domainId(), domid);
+    assertEquals(await machine.start(), "unpaused");
+    assertEquals(await machine.state(), "running");
+    assertEquals(await machine.domainId(), domid);
+    await machine.destroy();
+    assertEquals((await domains()).has("tiny"), false);
+  }));
+
+test("a domain of that name with another UUID than was given is not touched", () =>
+  withTiny("", async ({ machine }) => {
+    await xlCreate(tinyConfig("tiny"));
+    const domid = (await domains()).get("tiny");
+    for (const call of ["start", "destroy"] as const) {
+      const error = await assertRejects(() => machine[call](), BackendError);
+      assertMatch(
+        error.message,
+        new RegExp(
+          `domain ${domid} has that name, but its UUID is .* and not 6e696eb7-`,
+        ),
+      );
+    }
+    assertEquals((await domains()).get("tiny"), domid);
+    await run("xl", "destroy", "tiny");
+  }, { uuid: "6E696EB7-09f4-484c-981b-8d34efa0304d" }));
+
+test("a network interface has the same MAC address at each start, in xenstore and as it is told", () =>
+  withTiny("", async ({ machine }) => {
+    const macs: (string | undefined)[] = [];
+    const configured = await machine.macAddresses();
+    for (let i = 0; i < 2; i++) {
+      await machine.start();
+      const path = `/local/domain/${await machine
+        .domainId()}/device/vif/0/mac`;
+      macs.push(await xenstoreRead(path));
+      assertEquals(await machine.macAddresses(), configured);
+      await machine.destroy();
+    }
+    assertEquals(macs, [configured[0], configured[0]]);
+  }, { nic: "br0", script: "fast" }));
+
+test("a bridge that is not there is what the error says, with the fast script too", async () => {
+  for (const script of ["vif-bridge", "fast"]) {
+    await withTiny("", async ({ machine }) => {
+      const error = await assertRejects(() => machine.start(), BackendError);
+      assertMatch(error.message, /^cannot start tiny: .*br7/);
+      assertEquals(await machine.state(), "off");
+      assertEquals((await domains()).has("tiny"), false);
+    }, { nic: "br7", script });
+  }
+});
+
+test("more memory than there is, is an error that leaves nothing", () =>
+  withTiny("", async ({ machine }) => {
+    await assertRejects(
+      () => machine.start(),
+      BackendError,
+      "cannot start tiny",
+    );
+    assertEquals((await domains()).has("tiny"), false);
+  }, { memory: "64GiB" }));
+
+test("another description counts from the next start on", () =>
+  withTiny("k", async ({ backend, machine }) => {
+    await machine.start();
+    const domid = await machine.domainId();
+    const again = await backend.machine({
+      name: "tiny",
+      keys: new Map([
+        ["kernel", [TINY]],
+        ["memory", ["8MiB"]],
+        ["rumprun_config", [
+          new URL(import.meta.url).pathname.replace(
+            "machine_test.ts",
+            "rumprun.json",
+          ),
+        ]],
+      ]),
+    });
+    assertEquals(again, machine);
+    assertEquals(await machine.domainId(), domid);
+    await machine.destroy();
+    await machine.start();
+    const fresh = await machine.domainId();
+    assertNotEquals(fresh, domid);
+    assertEquals(
+      await xenstoreRead(`/local/domain/${fresh}/memory/static-max`),
+      "8192",
+    );
+    assertMatch(
+      await xenstoreRead(`/local/domain/${fresh}/rumprun/cfg`) ?? "",
+      /"cmdline"/,
+    );
+  }));
