@@ -3,7 +3,12 @@
  *
  * @module
  */
-import { type Catch, Catcher, CatchError } from "../catch/catcher.ts";
+import {
+  type Catch,
+  Catcher,
+  CatchError,
+  type Caught,
+} from "../catch/catcher.ts";
 import { parseAddress } from "../dns/address.ts";
 import { LibraryError } from "../ffi/library.ts";
 import type { BootingMachine, ConnectionHolder } from "../summon/hold.ts";
@@ -24,27 +29,36 @@ export class CatchHolder implements ConnectionHolder {
     }
   }
 
-  hold({ unikernel, macs }: BootingMachine): Catch {
-    const { name, addresses, catchNic } = unikernel;
-    const mac = macs[catchNic];
-    if (mac === undefined) {
-      throw new Error(
-        `catch_nic=${catchNic}: there is no such network interface; its last is ${
-          macs.length - 1
-        }`,
-      );
-    }
-    return this.#catcher.start({
-      name,
-      addresses: addresses.map((each) => parseAddress(each)!),
-      mac: octetsOf(mac),
-      otherMacs: macs.filter((each) => each !== mac).map(octetsOf),
-    });
+  hold(booting: BootingMachine): Catch {
+    return this.#catcher.start(caughtOf(booting));
   }
 
   close(): Promise<void> {
     return this.#catcher.close();
   }
+}
+
+/**
+ * The machine as it is on the wire.
+ *
+ * @throws {Error} where it has no such network interface
+ */
+export function caughtOf({ unikernel, macs }: BootingMachine): Caught {
+  const { name, addresses, catchNic } = unikernel;
+  const mac = macs[catchNic];
+  if (mac === undefined) {
+    throw new Error(
+      `catch_nic=${catchNic}: there is no such network interface; its last is ${
+        macs.length - 1
+      }`,
+    );
+  }
+  return {
+    name,
+    addresses: addresses.map((each) => parseAddress(each)!),
+    mac: octetsOf(mac),
+    otherMacs: macs.filter((each) => each !== mac).map(octetsOf),
+  };
 }
 
 function addressesOf(name: string): Uint8Array[] {

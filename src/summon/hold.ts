@@ -38,44 +38,64 @@ export interface Hold {
   ended(): void;
 }
 
-/** Has the first connections to a machine held by all holders, as soon as its MAC addresses are known. */
-export function holdConnections(
-  unikernel: Unikernel,
-  machine: Machine,
-  holders: readonly ConnectionHolder[],
-  log: UnikernelLog,
-): Hold {
-  let holds: Hold[] = [];
-  let isOver = false;
-  const attempt = (work: () => void) => {
-    try {
-      work();
-    } catch (error) {
-      log("warn", `holding its first connections: ${messageOf(error)}`);
-    }
-  };
-  const begin = async () => {
+/** What all holders hold for one machine, boot after boot. */
+export class Holds implements Hold {
+  readonly #holders: readonly ConnectionHolder[];
+  readonly #log: UnikernelLog;
+  /** Of the boot that is under way, if one is. */
+  #holds?: Hold[];
+
+  constructor(holders: readonly ConnectionHolder[], log: UnikernelLog) {
+    this.#holders = holders;
+    this.#log = log;
+  }
+
+  /** The machine boots: its first connections are held as soon as its MAC addresses are known. */
+  begin(unikernel: Unikernel, machine: Machine): void {
+    if (this.#holders.length > 0) this.#begin(unikernel, machine);
+  }
+
+  ready(): void {
+    this.#end("ready");
+  }
+
+  ended(): void {
+    this.#end("ended");
+  }
+
+  /** Never rejects. */
+  async #begin(unikernel: Unikernel, machine: Machine): Promise<void> {
+    const holds: Hold[] = this.#holds = [];
     let macs: readonly string[];
     try {
       macs = await machine.macAddresses();
       if (macs.length === 0) throw new Error("it has no MAC address");
     } catch (error) {
-      log("warn", `its first connections are not held: ${messageOf(error)}`);
+      const message = messageOf(error);
+      this.#log("warn", `its first connections are not held: ${message}`);
       return;
     }
-    for (const holder of holders) {
-      if (isOver) return;
-      attempt(() => {
+    if (this.#holds !== holds) return; // that boot is over already
+    for (const holder of this.#holders) {
+      this.#attempt(() => {
         const hold = holder.hold({ unikernel, macs });
         if (hold !== undefined) holds.push(hold);
       });
     }
-  };
-  const end = (how: keyof Hold) => {
-    isOver = true;
-    for (const hold of holds) attempt(() => hold[how]());
-    holds = [];
-  };
-  if (holders.length > 0) begin();
-  return { ready: () => end("ready"), ended: () => end("ended") };
+  }
+
+  #end(how: keyof Hold): void {
+    const holds = this.#holds ?? [];
+    this.#holds = undefined;
+    for (const hold of holds) this.#attempt(() => hold[how]());
+  }
+
+  #attempt(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      const message = messageOf(error);
+      this.#log("warn", `holding its first connections: ${message}`);
+    }
+  }
 }

@@ -8,7 +8,7 @@ import type { Machine, MachineState } from "../backends/backend.ts";
 import { Backoff } from "./backoff.ts";
 import type { Past, SummonContext } from "./context.ts";
 import { Expiry } from "./expiry.ts";
-import { type Hold, holdConnections } from "./hold.ts";
+import { Holds } from "./hold.ts";
 import { handled, Operations, refused } from "./operations.ts";
 import {
   describeReadiness,
@@ -57,11 +57,11 @@ export class SummonedUnikernel {
   readonly #expiry: Expiry;
   readonly #backoff: Backoff;
   readonly #operations: Operations;
+  readonly #holds: Holds;
   #state: SummonState = "off";
   #since: number;
   #waiting?: Summons;
   #readiness?: ReadinessWait;
-  #hold?: Hold;
   #stop?: MachineStop;
   #stopped = Promise.resolve();
   #closed = false;
@@ -76,6 +76,7 @@ export class SummonedUnikernel {
     this.#operations = new Operations((error) =>
       this.#log("error", messageOf(error))
     );
+    this.#holds = new Holds(context.holders, this.#log);
     this.usage = new Usage(unikernel.dns);
     this.#expiry = new Expiry(
       this.usage,
@@ -161,8 +162,9 @@ export class SummonedUnikernel {
   }
 
   /**
-   * Makes it ready. Resolves when it can be the answer; rejects with an error whose message can be shown to whoever asks. `cause` is
-   * for the log, e.g. `"A www.example.org from 127.0.0.1#5353"`. The operator need not wait where it has just failed.
+   * Makes it ready. Resolves when it can be the answer; rejects with an error whose message can be shown to whoever
+   * asks. `cause` is for the log, e.g. `"A www.example.org from 127.0.0.1#5353"`. The operator need not wait where it has
+   * just failed.
    */
   summon(cause: string, origin: Origin = "query"): Promise<void> {
     if (this.ready) return Promise.resolve();
@@ -241,7 +243,7 @@ export class SummonedUnikernel {
   /** Lets go of the machine as it is. Whoever waits is refused, calls that are in flight end unheard. */
   close(): void {
     this.#closed = true;
-    this.#hold?.ended();
+    this.#holds.ended();
     this.#watch.close();
     this.#expiry.stop();
     this.#operations.abort(new Error(CLOSED));
@@ -287,7 +289,7 @@ export class SummonedUnikernel {
     const waiting = this.#waitingFor(readiness);
     this.#log("info", `running (${reason})${waiting}`, { reason });
     this.#enter("starting", told(reason));
-    this.#holdConnections();
+    this.#holds.begin(this.unikernel, this.#machine);
     this.#operations.run((signal) =>
       this.#becomeReady(told(reason), readiness, signal)
     );
@@ -303,7 +305,7 @@ export class SummonedUnikernel {
       }
       await starts.run(async () => {
         this.starts++;
-        this.#holdConnections();
+        this.#holds.begin(this.unikernel, this.#machine);
         const began = now();
         const action = await this.#machine.start();
         const ms = now() - began;
@@ -405,9 +407,8 @@ export class SummonedUnikernel {
     this.#state = to;
     this.#since = this.#context.now();
     this.ready = to === "ready";
-    if (this.ready) this.#hold?.ready();
-    else this.#hold?.ended();
-    this.#hold = undefined;
+    if (this.ready) this.#holds.ready();
+    else this.#holds.ended();
     this.#expiry.stop();
     try {
       this.#context.onTransition?.(this, { from, to, origin, cause });
@@ -422,17 +423,6 @@ export class SummonedUnikernel {
     this.#waiting = undefined;
     if (error === undefined) waiting?.resolve();
     else waiting?.reject(new Error(error));
-  }
-
-  /** From now on until it leaves the state `starting`. */
-  #holdConnections(): void {
-    const { holders } = this.#context;
-    this.#hold = holdConnections(
-      this.unikernel,
-      this.#machine,
-      holders,
-      this.#log,
-    );
   }
 
   #waitingFor(readiness: Readiness): string {

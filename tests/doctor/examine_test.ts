@@ -110,6 +110,18 @@ Deno.test("use_synjitsu without --synjitsu, --synjitsu without use_synjitsu or w
   assertMatch(unusable.text, /^Synjitsu: cannot (open|connect to) /);
 });
 
+Deno.test("an interface where nothing can be caught is told", async () => {
+  const found = await complaints(
+    ...["-x", "libxl", "-l", `${freePort()}`, "--catch=no-bridge0"],
+    "dns=www.test,ip=127.0.0.2,name=www,kernel=k,memory=64MiB",
+  );
+  assertEquals(found.filter(({ text }) => text.includes("catch")), [{
+    verdict: "bad",
+    text:
+      "--catch: no-bridge0: there is no such network interface (see ip link)",
+  }]);
+});
+
 Deno.test("addresses that need a route or are given twice are doubtful", async () => {
   const found = await complaints(
     ...["-x", "process", "-l", `${freePort()}`],
