@@ -115,10 +115,7 @@ export class Catcher {
         this.#letGo(boot);
         this.#end(boot);
       },
-      ended: () => {
-        this.#forget(boot);
-        this.#end(boot);
-      },
+      ended: () => this.#abandon(boot),
     };
   }
 
@@ -200,8 +197,7 @@ export class Catcher {
       }; its connections are not caught this time`,
       { unikernel: boot.name, mac: macText(mac) },
     );
-    this.#forget(boot);
-    this.#end(boot);
+    this.#abandon(boot);
   }
 
   #keep(
@@ -246,11 +242,14 @@ export class Catcher {
     }
   }
 
-  /** Takes back what this host was told. */
-  #forget(boot: Boot): void {
+  /** Forgets the machine, and lets this host forget it. */
+  #abandon(boot: Boot): void {
     for (const { ifindex, address } of boot.learned.values()) {
       this.#attempt(boot, () => this.#neighbours.forget(ifindex, address));
     }
+    boot.learned.clear();
+    boot.syns.take();
+    this.#end(boot);
   }
 
   #end(boot: Boot): void {

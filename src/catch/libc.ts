@@ -57,7 +57,7 @@ export function libc(): Libc {
 }
 
 /** asm-generic/errno-base.h, errno.h: the same on x86_64 and aarch64. */
-export const EPERM = 1, ENODEV = 19, EAFNOSUPPORT = 97;
+export const EPERM = 1, ENOENT = 2, ENODEV = 19, EAFNOSUPPORT = 97;
 
 /** A call failed. The message names it and has the system's words. */
 export class SystemError extends Error {

@@ -7,7 +7,7 @@
  * @module
  */
 import type { Octets } from "./frames.ts";
-import { checked, EPERM, libc, SystemError } from "./libc.ts";
+import { checked, ENODEV, ENOENT, EPERM, libc, SystemError } from "./libc.ts";
 
 const AF_NETLINK = 16, SOCK_RAW = 3, NETLINK_ROUTE = 0;
 const SOCK_CLOEXEC = 0o2000000, SOCK_NONBLOCK = 0o4000;
@@ -59,9 +59,15 @@ export class Neighbours implements Disposable {
     ]);
   }
 
-  /** Nothing is known of where the address is. Throws {@linkcode SystemError}: ENOENT where nothing was. */
+  /** Nothing is known of where the address is, if anything was. Throws {@linkcode SystemError} as `learn` does. */
   forget(ifindex: number, address: Octets): void {
-    this.#request(RTM_DELNEIGH, 0, ifindex, [[NDA_DST, address]]);
+    try {
+      this.#request(RTM_DELNEIGH, 0, ifindex, [[NDA_DST, address]]);
+    } catch (error) {
+      const isNothing = error instanceof SystemError &&
+        (error.errno === ENOENT || error.errno === ENODEV);
+      if (!isNothing) throw error;
+    }
   }
 
   /** Makes a request and reads whether it was done, which the kernel says before `send` returns. */

@@ -209,6 +209,29 @@ const SCENARIOS: Record<string, () => Promise<void>> = {
     await catcher.close();
   },
 
+  async ended() {
+    await using lab = await Lab.start();
+    const guest = await lab.add("guest", { isPluggedIn: false });
+    const catcher = newCatcher();
+    for (const family of ["ipv4", "ipv6"] as const) {
+      const caught = catcher.start(machine(guest));
+      const address = guest[family];
+      const leaving = new AbortController();
+      const { signal } = leaving;
+      const visit = Deno.connect({ hostname: address, port: 80, signal })
+        .catch(() => {});
+      const known = async () =>
+        (await neighbour(here, address)).includes(guest.mac);
+      await until("this host knows where the machine is", known);
+      caught.ended();
+      assertEquals(await known(), false);
+      leaving.abort();
+      await visit;
+    }
+    assertEquals(log, []);
+    await catcher.close();
+  },
+
   async owner() {
     await using lab = await Lab.start();
     const client = await lab.add("client");

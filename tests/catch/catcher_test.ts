@@ -21,6 +21,10 @@ for (
       "clients",
     ],
     ["nobody is told of an address whose machine does not boot", "foreign"],
+    [
+      "when a boot has failed, this host forgets where the machine would have been",
+      "ended",
+    ],
     ["whoever has the address really is left alone, with a warning", "owner"],
     [
       "a machine that makes sure its own address is free is not disturbed",
