@@ -82,7 +82,7 @@ export const NEIGHBOUR = {
   /** RFC 4861 section 7.1: what is not, has passed a router. */
   hopLimit: 255,
 };
-const TCP = { min: 20, dataOffset: 12, flags: 13, checksum: 16 };
+const TCP = { min: 20, flags: 13, checksum: 16 };
 const FIN = 0x01, SYN = 0x02, RST = 0x04, ACK = 0x10;
 
 /** What a frame says, which is nothing where it is none of the above; an ARP request claims and asks. */

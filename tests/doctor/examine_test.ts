@@ -110,15 +110,20 @@ Deno.test("use_synjitsu without --synjitsu, --synjitsu without use_synjitsu or w
   assertMatch(unusable.text, /^Synjitsu: cannot (open|connect to) /);
 });
 
-Deno.test("an interface where nothing can be caught is told", async () => {
+Deno.test("an interface where nothing can be caught, and a unikernel that nobody waits for, are told", async () => {
   const found = await complaints(
     ...["-x", "libxl", "-l", `${freePort()}`, "--catch=no-bridge0"],
     "dns=www.test,ip=127.0.0.2,name=www,kernel=k,memory=64MiB",
+    "dns=a.test,ip=127.0.0.3,name=a,kernel=k,memory=64MiB,wait_for_tcp=80",
   );
-  assertEquals(found.filter(({ text }) => text.includes("catch")), [{
+  assertEquals(found.filter(({ text }) => /catch|caught/.test(text)), [{
     verdict: "bad",
     text:
       "--catch: no-bridge0: there is no such network interface (see ip link)",
+  }, {
+    verdict: "doubtful",
+    text:
+      "www: what is caught is sent to it 0.1 s after its start, ready or not: give it wait_for_tcp",
   }]);
 });
 
