@@ -1,9 +1,133 @@
-import { assertEquals } from "@std/assert";
-import { synjitsuMessage } from "../../src/xen/synjitsu.ts";
+import { assert, assertEquals } from "@std/assert";
+import { loadLibXenstore } from "../../src/xen/libxenstore.ts";
+import { loadLibXenvchan } from "../../src/xen/libxenvchan.ts";
+import { Synjitsu, synjitsuMessage } from "../../src/xen/synjitsu.ts";
+import { collectLog } from "../collect_log.ts";
+import { until } from "../until.ts";
+import { domains, isDom0, test } from "./dom0.ts";
+import { SynjitsuGuest } from "./synjitsu_guest.ts";
+
+// Not by the first test that needs them: what a test loads, it has to unload.
+if (isDom0) {
+  loadLibXenstore();
+  loadLibXenvchan();
+}
+
+const MAC = "00:16:3e:aa:00:01";
+/** The address of number `i`, and what Synjitsu then has to say of it. */
+const address = (i: number) => `10.78.${i >> 8}.${i & 255}`;
+const hex = (i: number) => synjitsuMessage(MAC, address(i)).toHex();
+const openFiles = () => [...Deno.readDirSync("/proc/self/fd")].length;
 
 Deno.test("what Synjitsu is told has six octets of MAC and four of IPv4, first octet first", () => {
   assertEquals(
     synjitsuMessage("00:16:3e:ff:0a:01", "10.0.200.1").toHex(),
     "00163eff0a010a00c801",
   );
+});
+
+/** A connection to the guest that plays Synjitsu, and what it logs. */
+async function connection() {
+  const log = collectLog("summon");
+  const synjitsu = await Synjitsu.open(SynjitsuGuest.uuid);
+  return {
+    log,
+    tell: (i: number) => synjitsu.tell("www", MAC, address(i)),
+    logged: (text: string, from = 0) =>
+      until(
+        `${text} in the log`,
+        () => log.slice(from).find((line) => line.includes(text)),
+      ),
+    [Symbol.asyncDispose]: () => synjitsu.close(),
+  };
+}
+
+test("Synjitsu hears what it is told, once it is there, and after its server has died", async () => {
+  const before = openFiles();
+  {
+    await using synjitsu = await connection();
+    const { log, logged, tell } = synjitsu;
+    const absent = `no domain has the UUID ${SynjitsuGuest.uuid}`;
+    await logged(`WARN Synjitsu: ${absent}`);
+    tell(0);
+    assertEquals(
+      log.at(-1),
+      `WARN www: Synjitsu could not be told of it: ${absent}`,
+    );
+
+    await using guest = await SynjitsuGuest.start();
+    await logged("INFO Synjitsu: connected to domain");
+    for (let i = 1; i <= 300; i++) {
+      tell(i);
+      if (i % 50 > 0) continue; // 102 have room
+      await until(
+        `message ${i} at Synjitsu`,
+        async () => (await guest.told()).length === i,
+      );
+    }
+    assertEquals(
+      await guest.told(),
+      Array.from({ length: 300 }, (_, i) => hex(i + 1)),
+    );
+
+    const from = log.length;
+    await guest.killServer();
+    await logged("connected to domain", from);
+    tell(301);
+    await until(
+      "a message to the new server",
+      async () => (await guest.told()).at(-1) === hex(301),
+    );
+  }
+  assertEquals(openFiles(), before);
+});
+
+test("a Synjitsu that is restarted under load is found again, and all that it is told from then on comes", async () => {
+  await using synjitsu = await connection();
+  const { log, logged, tell } = synjitsu;
+  let last = 0;
+  const load = setInterval(() => tell(++last), 50);
+  try {
+    {
+      await using guest = await SynjitsuGuest.start();
+      await until("the load", async () => (await guest.told()).length > 20);
+    }
+    const from = log.length;
+    await using guest = await SynjitsuGuest.start();
+    await logged("connected to domain", from);
+    const until20 = last + 20;
+    await until("the load", async () => {
+      return last > until20 && (await guest.told()).length > 0;
+    });
+    clearInterval(load);
+    tell(++last);
+    await until(
+      "the last message",
+      async () => (await guest.told()).at(-1) === hex(last),
+    );
+    const told = await guest.told();
+    const first = last - told.length + 1;
+    assertEquals(told, told.map((_, i) => hex(first + i)));
+    assert(log.some((line) => line.startsWith("WARN www: ")));
+  } finally {
+    clearInterval(load);
+  }
+  // What was shared with the dead one is let go, and so Xen has let go of it.
+  await until(
+    "the end of all guests",
+    async () => (await domains()).size === 1,
+  );
+});
+
+test("a Synjitsu that does not read costs a warning for each message that has no room, and no time", async () => {
+  await using _guest = await SynjitsuGuest.start(true);
+  await using synjitsu = await connection();
+  const { log, logged, tell } = synjitsu;
+  await logged("connected to domain");
+  const from = log.length;
+  for (let i = 1; i <= 150; i++) tell(i);
+  const [room, none] = ["told Synjitsu of", "there is no more room"].map((
+    text,
+  ) => log.slice(from).filter((line) => line.includes(text)).length);
+  assertEquals([room, none], [102, 48]); // of 1024 bytes
 });

@@ -14,18 +14,18 @@ WORK=$(mktemp -d "$OUT/work.XXXXXX")
 trap 'rm -rf "$WORK"' EXIT
 
 # --- the packages, unpacked; their maintainer scripts do not run
-if [ ! -e "$PACKAGES/.complete" ]; then
+include=(
+  xen-hypervisor-4.17-amd64 xen-utils-4.17 xen-utils-common xenstore-utils libxenmisc4.17 libxenstore4
+  libxentoollog1 linux-image-amd64 libvirt-daemon libvirt-daemon-driver-xen libvirt-clients
+  bash dash sed grep mawk findutils util-linux mount coreutils libc-bin procps kmod tar iproute2 bridge-utils
+  busybox-static base-passwd libxen-dev bind9-dnsutils curl strace
+)
+if [ "$(cat "$PACKAGES/.complete" 2>/dev/null)" != "${include[*]}" ]; then
   rm -rf "$PACKAGES"
   sources=()
   for file in /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list; do
     [ ! -s "$file" ] || sources+=("$file")
   done
-  include=(
-    xen-hypervisor-4.17-amd64 xen-utils-4.17 xen-utils-common xenstore-utils libxenmisc4.17 libxenstore4
-    libxentoollog1 linux-image-amd64 libvirt-daemon libvirt-daemon-driver-xen libvirt-clients
-    bash dash sed grep mawk findutils util-linux mount coreutils libc-bin procps kmod tar iproute2 bridge-utils
-    busybox-static base-passwd bind9-dnsutils strace
-  )
   mmdebstrap --quiet --variant=extract --mode=root --aptopt='Apt::Install-Recommends "false"' \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
@@ -37,7 +37,7 @@ if [ ! -e "$PACKAGES/.complete" ]; then
   cp "$PACKAGES/usr/share/base-passwd/group.master" "$PACKAGES/etc/group"
   echo 'libvirt:x:999:' >>"$PACKAGES/etc/group"
   chroot "$PACKAGES" /sbin/ldconfig
-  touch "$PACKAGES/.complete"
+  echo "${include[*]}" >"$PACKAGES/.complete"
 fi
 KERNEL=$(basename "$PACKAGES"/lib/modules/*-amd64)
 chroot "$PACKAGES" /sbin/depmod "$KERNEL"
@@ -64,9 +64,16 @@ mkdir -p "$WORK"/guest/{bin,modules}
 cp "$PACKAGES/bin/busybox" "$WORK/guest/bin/"
 install -m 755 "$RIG/guest/init" "$WORK/guest/init"
 gcc -O2 -Wall -static -o "$WORK/guest/xenstore" "$RIG/guest/xenstore.c"
+lib=$PACKAGES/usr/lib/x86_64-linux-gnu
+gcc -O2 -Wall -static -isystem "$PACKAGES/usr/include" -o "$WORK/guest/synjitsu" "$RIG/guest/synjitsu.c" "$lib"/libxenvchan.a \
+  "$lib"/libxen{gnttab,evtchn,store,toollog,toolcore}.a
 n=10
 for module in $(modules xen-netfront xen-blkfront); do
   cp "$PACKAGES$module" "$WORK/guest/modules/$((n++))-$(basename "$module")"
+done
+mkdir "$WORK/guest/vchan"
+for module in $(modules xen-evtchn xen-gntalloc); do
+  cp "$PACKAGES$module" "$WORK/guest/vchan/"
 done
 archive "$WORK/guest" >"$WORK/guest.cpio"
 gcc -O1 -Wall -ffreestanding -fno-stack-protector -fno-pie -no-pie -mno-red-zone -mno-sse -nostdlib -static \
