@@ -23,7 +23,7 @@ extra="${linuxCommandLine(SynjitsuGuest.#address)} jitsu.synjitsu=${
       isDeaf ? "deaf" : "on"
     }"
 memory=96
-vif=["bridge=br0,mac=00:16:3e:00:00:51"]
+vif=["bridge=br0,gatewaydev=br0,script=vif-quick,mac=00:16:3e:00:00:51"]
 `);
     return new SynjitsuGuest();
   }

@@ -102,6 +102,7 @@ done
 cp "$PACKAGES/lib/modules/$KERNEL"/modules.{order,builtin,builtin.modinfo} "$root/lib/modules/$KERNEL/"
 chroot "$root" /sbin/depmod "$KERNEL"
 install -m 755 "$RIG/dom0/init" "$root/sbin/rig-init"
+install -m 755 "$RIG/dom0/vif-quick" "$root/etc/xen/scripts/vif-quick"
 install -D -m 755 "$DENO" "$root/usr/local/bin/deno"
 rm -rf "$root/var/run" "$root/var/lock"
 ln -s /run "$root/var/run"
