@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { turnClock } from "./clock.ts";
 import { ControlError } from "./control/protocol.ts";
 import { ControlServer, type Handler } from "./control/server.ts";
 import { collectGarbage } from "./daemon/garbage.ts";
@@ -57,7 +58,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       "there are no unikernels: neither CONFIG nor database has one",
     );
   }
-  const now = () => performance.now();
+  const now = turnClock();
   const zone = new Zone(Date.now() / 1000);
   const forwarder = forwarderFor(options);
   const responder = new Responder(zone, guardFor(options, now), forwarder, now);

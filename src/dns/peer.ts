@@ -16,13 +16,12 @@ export interface Peer {
 
 const MAPPED = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff);
 
-/** The IPv4 address in an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2); any other as it is. */
-export function unmapped(octets: Uint8Array): Uint8Array {
-  if (octets.length !== 16) return octets;
+/** Whether 16 octets are an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2). */
+export function isMapped(octets: Uint8Array): boolean {
   for (let i = 0; i < MAPPED.length; i++) {
-    if (octets[i] !== MAPPED[i]) return octets;
+    if (octets[i] !== MAPPED[i]) return false;
   }
-  return octets.subarray(12);
+  return true;
 }
 
 /** A peer that can be kept. */
@@ -31,15 +30,22 @@ export class KnownPeer implements Peer {
   readonly port: number;
   #octets: Uint8Array | undefined;
 
-  constructor({ hostname, port }: { hostname: string; port: number }) {
+  /** What is known of it; the octets need not be. */
+  constructor(
+    { hostname, port, octets }: Omit<Peer, "octets"> & Partial<Peer>,
+  ) {
     this.hostname = hostname;
     this.port = port;
+    this.#octets = octets?.slice();
   }
 
   get octets(): Uint8Array {
-    return this.#octets ??= unmapped(
-      parseAddress(this.hostname) ?? new Uint8Array(4),
-    );
+    return this.#octets ??= this.#parse();
+  }
+
+  #parse(): Uint8Array {
+    const octets = parseAddress(this.hostname) ?? new Uint8Array(4);
+    return octets.length === 16 && isMapped(octets) ? octets.slice(12) : octets;
   }
 }
 

@@ -6,16 +6,19 @@
  *
  * @module
  */
+import { setImmediate } from "node:timers";
 import { log } from "../log.ts";
 import { MAX_MESSAGE, MAX_UDP_PAYLOAD } from "./constants.ts";
-import { BATCH, UdpBatch } from "./udp_batch.ts";
+import { findSocket, openLibc } from "./mmsg.ts";
 import { KnownPeer, type Peer } from "./peer.ts";
 import type { Responder } from "./responder.ts";
 import type { Transport } from "./transport.ts";
+import { BATCH, UdpBatch } from "./udp_batch.ts";
+import { UdpSender } from "./udp_sender.ts";
 
-/** How many batches follow one packet at the most, so that everything else gets its turn under any load. */
+/** How many batches are answered before everything else gets its turn, under any load. */
 const MAX_BATCHES = 4;
-/** How many responses may be on their way to the kernel, each in a buffer of its own; any more are dropped. */
+/** How many responses may be with Deno, which waits until the kernel takes them; any more are dropped. */
 const MAX_SENDING = 256;
 
 /** A UDP socket that is served. */
@@ -23,10 +26,9 @@ export class UdpServer implements Transport {
   readonly name = "udp";
   readonly #socket: Deno.DatagramConn;
   readonly #responder: Responder;
-  /** Buffers that no send is reading, and how many there are in all. */
-  readonly #free: Uint8Array<ArrayBuffer>[] = [];
-  #buffers = 0;
   readonly #batch: UdpBatch | undefined;
+  readonly #sender: UdpSender | undefined;
+  #sending = 0;
   #draining = false;
   #closed = false;
 
@@ -35,7 +37,14 @@ export class UdpServer implements Transport {
     this.#responder = responder;
     this.#socket = Deno.listenDatagram({ transport: "udp", hostname, port });
     try {
-      this.#batch = new UdpBatch(this.address);
+      const libc = openLibc(), fd = findSocket(libc, this.address);
+      this.#batch = new UdpBatch(libc, fd);
+      this.#sender = new UdpSender(
+        libc,
+        fd,
+        this.address.hostname.includes(":"),
+        (packet, peer) => this.#sendAlone(packet, peer),
+      );
     } catch (error) {
       log("dns").info(`packets are taken one at a time: ${error}`);
     }
@@ -49,11 +58,15 @@ export class UdpServer implements Transport {
   /** Serves until {@linkcode UdpServer.close}. */
   async serve(): Promise<void> {
     const buffer = new Uint8Array(MAX_MESSAGE);
+    const response = new Uint8Array(MAX_UDP_PAYLOAD);
     while (!this.#closed) {
       try {
-        const [packet, peer] = await this.#socket.receive(buffer);
-        this.#handle(packet, new KnownPeer(peer as Deno.NetAddr));
-        this.#takeWaiting();
+        const [packet, from] = await this.#socket.receive(buffer);
+        const peer = new KnownPeer(from as Deno.NetAddr);
+        const length = this.#respond(packet, response, peer);
+        if (length > 0) this.send(response.slice(0, length), peer);
+        // While packets come in as fast as this, waiting for the next one would cost more than to look for it.
+        while (this.#takeWaiting()) await nextTurn();
       } catch (error) {
         if (this.#closed) return;
         log("dns").warn(`receiving over UDP failed: ${error}`);
@@ -63,25 +76,16 @@ export class UdpServer implements Transport {
     }
   }
 
-  #takeWaiting(): void {
-    if (this.#batch === undefined) return;
-    for (let i = 0; i < MAX_BATCHES; i++) {
-      if (this.#batch.run(this.#respond) < BATCH) return;
+  /** Answers what waits in the kernel; returns whether there was anything. */
+  #takeWaiting(): boolean {
+    if (this.#batch === undefined || this.#closed) return false;
+    let batches = 0;
+    while (batches < MAX_BATCHES) {
+      const count = this.#batch.run(this.#respond);
+      if (count > 0) batches++;
+      if (count < BATCH) break;
     }
-  }
-
-  #handle(packet: Uint8Array, peer: Peer): void {
-    const buffer = this.#free.pop() ?? this.#newBuffer();
-    if (buffer === undefined) return; // the kernel takes no more: the client will ask again
-    const length = this.#respond(packet, buffer, peer);
-    if (length <= 0) this.#free.push(buffer);
-    else this.#send(buffer.subarray(0, length), peer, buffer);
-  }
-
-  #newBuffer(): Uint8Array<ArrayBuffer> | undefined {
-    if (this.#buffers === MAX_SENDING) return undefined;
-    this.#buffers++;
-    return new Uint8Array(MAX_UDP_PAYLOAD);
+    return batches > 0;
   }
 
   #respond = (packet: Uint8Array, out: Uint8Array, peer: Peer): number => {
@@ -96,30 +100,24 @@ export class UdpServer implements Transport {
 
   /** Sends a response that was not given at once. */
   send(response: Uint8Array, peer: Peer): void {
-    if (!this.#closed) this.#send(response, peer);
+    if (this.#closed) return;
+    if (this.#sender !== undefined) this.#sender.send(response, peer);
+    else this.#sendAlone(response, peer);
   }
 
-  #send(
-    response: Uint8Array,
-    peer: Peer,
-    buffer?: Uint8Array<ArrayBuffer>,
-  ): void {
-    const done = () => {
-      if (buffer !== undefined) this.#free.push(buffer);
-    };
+  async #sendAlone(response: Uint8Array, peer: Peer): Promise<void> {
+    if (this.#sending === MAX_SENDING) return; // the client will ask again
     const { hostname, port } = peer;
-    this.#socket.send(response, { transport: "udp", hostname, port }).then(
-      done,
-      (error) => {
-        done();
-        // A client that cannot be reached, or a port that is no port, is that client's trouble.
-        if (!this.#closed) {
-          log("dns").debug(
-            `sending to ${hostname}#${port} failed: ${error}`,
-          );
-        }
-      },
-    );
+    this.#sending++;
+    try {
+      await this.#socket.send(response, { transport: "udp", hostname, port });
+    } catch (error) {
+      // A client that cannot be reached, or a port that is no port, is that client's trouble.
+      if (this.#closed) return;
+      log("dns").debug(`sending to ${hostname}#${port} failed: ${error}`);
+    } finally {
+      this.#sending--;
+    }
   }
 
   /** Takes no more queries; responses that are still to come are sent. */
@@ -130,7 +128,13 @@ export class UdpServer implements Transport {
   /** Lets go of the port. */
   close(): void {
     if (this.#closed) return;
+    this.#sender?.flush();
     this.#closed = true;
     this.#socket.close();
   }
+}
+
+/** Resolves when everything else has had its turn. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
