@@ -10,6 +10,7 @@
  */
 import { log } from "../log.ts";
 import { Flag, HEADER_SIZE, Rcode, Type } from "./constants.ts";
+import { Deadlines } from "./deadlines.ts";
 import { type Attempt, Schedule } from "./exchange_schedule.ts";
 import { exchangeOverTcp } from "./exchange_tcp.ts";
 import { decodeMessage, type Message } from "./message.ts";
@@ -24,6 +25,9 @@ import {
   type UpstreamQuestion,
 } from "./upstream_query.ts";
 import type { Ticket, UpstreamSockets } from "./upstream_sockets.ts";
+
+/** Those of all exchanges. */
+const deadlines = new Deadlines();
 
 /** Nobody gave a reply that is of use. */
 export class ExchangeError extends Error {
@@ -47,7 +51,8 @@ export class Exchange {
   readonly #deadline: number;
   readonly #tickets: Ticket[] = [];
   readonly #outcome = Promise.withResolvers<Message>();
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Calls off the next {@linkcode Exchange.#advance}. */
+  #callOff = () => {};
   /** Ends the TCP connections, where there are any. */
   #connections: AbortController | undefined;
   #closed = false;
@@ -84,14 +89,14 @@ export class Exchange {
 
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#callOff();
     this.#connections?.abort();
     for (const ticket of this.#tickets) ticket.release();
   }
 
   /** Asks whoever is due, and comes back when the next one is. */
   #advance(): void {
-    clearTimeout(this.#timer);
+    this.#callOff();
     const now = performance.now();
     const due = this.#schedule.due(now);
     if (now >= this.#deadline || this.#schedule.isHopeless(now)) {
@@ -99,7 +104,7 @@ export class Exchange {
     }
     for (const attempt of due) this.#send(attempt);
     const next = Math.min(this.#schedule.nextAt(now), this.#deadline);
-    this.#timer = setTimeout(() => this.#advance(), Math.ceil(next - now));
+    this.#callOff = deadlines.add(next, () => this.#advance());
   }
 
   #send(attempt: Attempt, edns?: boolean): void {

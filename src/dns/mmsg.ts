@@ -27,6 +27,11 @@ const SYMBOLS = {
   },
   /** int sendmmsg(int sockfd, struct mmsghdr *msgvec, unsigned int vlen, int flags) */
   sendmmsg: { parameters: ["i32", "buffer", "u32", "i32"], result: "i32" },
+  /** ssize_t sendto(int sockfd, const void *buf, size_t len, int flags, const struct sockaddr *dest_addr, socklen_t addrlen) */
+  sendto: {
+    parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"],
+    result: "isize",
+  },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 export type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
@@ -78,6 +83,19 @@ export function setSockaddr(
     sockaddr.fill(0xff, SOCKADDR.v6 + 10, SOCKADDR.v6 + 12);
     sockaddr.set(octets, SOCKADDR.v6 + 12);
   }
+}
+
+/** Where packets are sent: a `struct sockaddr` and its length. */
+export interface Destination {
+  sockaddr: Uint8Array<ArrayBuffer>;
+  length: number;
+}
+
+/** An address and port as functions of the C library take them. */
+export function destinationOf(peer: Peer, isV6: boolean): Destination {
+  const sockaddr = new Uint8Array(SOCKADDR_SIZE);
+  setSockaddr(sockaddr, peer, isV6);
+  return { sockaddr, length: isV6 ? SOCKADDR_IN6_SIZE : SOCKADDR_IN_SIZE };
 }
 
 /** Slots for packets, each with who it comes from or goes to, as `struct mmsghdr`s have them. */
@@ -182,6 +200,9 @@ function addressOf(memory: BufferSource): bigint {
   return BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(memory)));
 }
 
+/** No descriptor is this high: the limit of a process is lower everywhere. */
+const MAX_FD = 1 << 16;
+
 /**
  * The file descriptor of a UDP socket of Deno's, which Deno does not tell: the one that is bound to that address.
  * Throws an Error where there is none.
@@ -190,23 +211,15 @@ export function findSocket(
   libc: Libc,
   { hostname, port }: Deno.NetAddr,
 ): number {
-  const sockaddr = new Uint8Array(SOCKADDR_SIZE), length = new Uint32Array(1);
-  for (const { name } of Deno.readDirSync("/proc/self/fd")) {
-    let target: string;
-    try {
-      target = Deno.readLinkSync(`/proc/self/fd/${name}`);
-    } catch {
-      continue; // it was the directory's own, and is closed again
-    }
-    if (!target.startsWith("socket:")) continue;
-    const fd = Number(name);
+  const sockaddr = new Uint8Array(SOCKADDR_SIZE);
+  const type = new Uint32Array(1), length = new Uint32Array(1);
+  for (let fd = 0; fd < MAX_FD; fd++) {
     length[0] = SOCKADDR_SIZE;
     if (libc.getsockname(fd, sockaddr, length) !== 0) continue;
     const family = sockaddr[SOCKADDR.family];
     if (family !== AF_INET && family !== AF_INET6) continue;
     if (portIn(sockaddr) !== port) continue;
     if (formatAddress(addressIn(sockaddr)) !== hostname) continue;
-    const type = new Uint32Array(1);
     length[0] = type.byteLength;
     libc.getsockopt(fd, SOL_SOCKET, SO_TYPE, type, length);
     if (type[0] === SOCK_DGRAM) return fd;

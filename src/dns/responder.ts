@@ -16,7 +16,14 @@ import {
   questionPointer,
   record,
 } from "./answer.ts";
-import { Class, ExtendedError, Flag, Rcode, Type } from "./constants.ts";
+import {
+  Class,
+  ExtendedError,
+  Flag,
+  MAX_MESSAGE,
+  Rcode,
+  Type,
+} from "./constants.ts";
 import { Admission, type Guard, isLoopback } from "./guard.ts";
 import type { Host } from "./hosts.ts";
 import { Inquiry } from "./inquiry.ts";
@@ -49,6 +56,9 @@ const NO_ERRORS: readonly Ede[] = [];
 /** The most responses that may be still to come, in all and for one client that is not on this host. */
 const MAX_WAITING = 5000, MAX_WAITING_PER_CLIENT = 500;
 
+/** Writes a response and returns its length. */
+type Writer = (out: Uint8Array) => number;
+
 /** Returned by {@linkcode Responder.respond} when the response comes later. */
 export const LATER = -1;
 
@@ -80,6 +90,8 @@ export class Responder {
   readonly #inquiry = new Inquiry();
   /** Flags of every response: RA where there is somebody to ask. */
   readonly #flags: number;
+  /** Where responses that come later are written. */
+  readonly #response = new Uint8Array(MAX_MESSAGE);
   /** The responses still to come, by what makes a repeated query the same (see {@linkcode Responder.#defer}). */
   readonly #waiting = new Set<string>();
   /** How many of them each client waits for. */
@@ -248,7 +260,7 @@ export class Responder {
     const hasAnswer = (host: Host) => addressesOf([host]).count > 0;
     const hosts = all.filter(hasAnswer);
     this.#summonAside(all.filter((host) => !hasAnswer(host)), inquiry);
-    return this.#defer(inquiry, out, async (kept, out) => {
+    return this.#defer(inquiry, out, async (kept) => {
       const cause = String(kept);
       local.summoning++;
       const outcomes = await Promise.allSettled(
@@ -262,16 +274,11 @@ export class Responder {
         const reasons = outcomes.map((outcome) =>
           outcome.status === "rejected" ? textOf(outcome.reason) : ""
         );
-        return this.#fail(kept, out, reasons.join("; "));
+        return (out) => this.#fail(kept, out, reasons.join("; "));
       }
-      return this.#write(
-        kept,
-        out,
-        Flag.AA,
-        Rcode.NOERROR,
-        addressesOf(came),
-        NONE,
-      );
+      const answer = addressesOf(came);
+      return (out) =>
+        this.#write(kept, out, Flag.AA, Rcode.NOERROR, answer, NONE);
     });
   }
 
@@ -318,13 +325,13 @@ export class Responder {
     if (known !== undefined) {
       return writeResolution(inquiry, out, told(known));
     }
-    return this.#defer(inquiry, out, async (kept, out) => {
+    return this.#defer(inquiry, out, async (kept) => {
       try {
         const { packet, query } = kept;
         const resolution = await forwarder.resolve(packet, query);
-        return writeResolution(kept, out, told(resolution));
+        return (out) => writeResolution(kept, out, told(resolution));
       } catch (error) {
-        return this.#fail(kept, out, textOf(error));
+        return (out) => this.#fail(kept, out, textOf(error));
       }
     });
   }
@@ -336,7 +343,7 @@ export class Responder {
   #defer(
     inquiry: Inquiry,
     out: Uint8Array,
-    work: (kept: Inquiry, out: Uint8Array) => Promise<number>,
+    work: (kept: Inquiry) => Promise<Writer>,
   ): number {
     const { transport, peer, packet } = inquiry;
     const client = peer.hostname;
@@ -355,9 +362,11 @@ export class Responder {
     this.#waiting.add(key);
     this.#clients.set(client, waits + 1);
     const kept = inquiry.keep();
-    const response = new Uint8Array(kept.limit);
-    work(kept, response)
-      .then((length) => transport.send(response.subarray(0, length), kept.peer))
+    work(kept)
+      .then((write) => {
+        const length = write(this.#response);
+        transport.send(this.#response.subarray(0, length), kept.peer);
+      })
       .catch((error) =>
         log("dns").error(`a response could not be made: ${textOf(error)}`)
       )

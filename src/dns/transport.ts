@@ -8,6 +8,6 @@ import type { Peer } from "./peer.ts";
 /** UDP, or one TCP connection. */
 export interface Transport {
   readonly name: "udp" | "tcp";
-  /** Sends a response that could not be given at once. */
+  /** Sends a response that could not be given at once. Its octets are copied: they are good until this returns. */
   send(response: Uint8Array, peer: Peer): void;
 }

@@ -64,7 +64,7 @@ export class UdpServer implements Transport {
         const [packet, from] = await this.#socket.receive(buffer);
         const peer = new KnownPeer(from as Deno.NetAddr);
         const length = this.#respond(packet, response, peer);
-        if (length > 0) this.send(response.slice(0, length), peer);
+        if (length > 0) this.send(response.subarray(0, length), peer);
         // While packets come in as fast as this, waiting for the next one would cost more than to look for it.
         while (this.#takeWaiting()) await nextTurn();
       } catch (error) {
@@ -102,7 +102,7 @@ export class UdpServer implements Transport {
   send(response: Uint8Array, peer: Peer): void {
     if (this.#closed) return;
     if (this.#sender !== undefined) this.#sender.send(response, peer);
-    else this.#sendAlone(response, peer);
+    else this.#sendAlone(response.slice(), peer);
   }
 
   async #sendAlone(response: Uint8Array, peer: Peer): Promise<void> {

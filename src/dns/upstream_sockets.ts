@@ -3,11 +3,22 @@
  *
  * Each query has a socket, and so a random source port, of its own (RFC 5452 section 9.2), up to a rate at which opening
  * sockets would cost more than all the rest. Beyond that queries share some sockets, each picking one at random, and
- * those are replaced every second: by the time somebody has found out that a port is open, it is not any more.
+ * those are replaced every second: by the time somebody has found out that a port is open, it is not any more. By these
+ * packets are sent with sendto(2), since Deno's send costs more than all that the system does for it.
  *
  * @module
  */
+import { LibraryError } from "../ffi/library.ts";
 import { log } from "../log.ts";
+import {
+  type Destination,
+  destinationOf,
+  findSocket,
+  type Libc,
+  MSG_DONTWAIT,
+  openLibc,
+} from "./mmsg.ts";
+import { KnownPeer } from "./peer.ts";
 import type { Server } from "./upstream.ts";
 
 /** How many sockets a second are opened for one query each. */
@@ -38,6 +49,7 @@ export class UpstreamSockets {
     v6: new Array<Socket>(SHARED),
   };
   readonly #now: () => number;
+  readonly #libc = libcIfAny();
   /** When the second began in which sockets are counted, and how many were opened in it. */
   #second = -Infinity;
   #opened = 0;
@@ -82,7 +94,7 @@ export class UpstreamSockets {
     const place = Math.floor(SHARED * Math.random());
     const socket = sockets[place];
     if (socket?.isShared) return socket;
-    return sockets[place] = new Socket(isV6, true);
+    return sockets[place] = new Socket(isV6, true, this.#libc);
   }
 }
 
@@ -98,14 +110,21 @@ class Socket {
   /** Those who wait for a reply, by ID. */
   readonly #waiting = new Map<number, Waiting>();
   readonly #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #isV6: boolean;
   #isShared: boolean;
   #closed = false;
+  /** What a shared socket sends by, where there is a C library. */
+  readonly #libc: Libc | undefined;
+  readonly #fd: number | undefined;
 
-  constructor(isV6: boolean, isShared: boolean) {
+  constructor(isV6: boolean, isShared: boolean, libc?: Libc) {
+    this.#isV6 = isV6;
     const hostname = isV6 ? "::" : "0.0.0.0";
     this.#socket = Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
     this.#isShared = isShared;
     if (isShared) this.#timer = setTimeout(() => this.retire(), SHARED_FOR);
+    this.#libc = libc;
+    this.#fd = libc && findSocket(libc, this.#socket.addr as Deno.NetAddr);
     this.#listen();
   }
 
@@ -123,15 +142,32 @@ class Socket {
     while (this.#waiting.has(idOf(query))) query = makeQuery();
     const id = idOf(query);
     this.#waiting.set(id, { server, query, receive });
-    const { address: hostname, port } = server;
-    this.#socket.send(query, { transport: "udp", hostname, port })
-      .catch(() => {}); // no route to it: like a server that is silent
+    if (!this.#sendAtOnce(server, query)) {
+      const { address: hostname, port } = server;
+      this.#socket.send(query, { transport: "udp", hostname, port })
+        .catch(() => {}); // no route to it: like a server that is silent
+    }
     return {
       release: () => {
         this.#waiting.delete(id);
         this.#closeIfUnused();
       },
     };
+  }
+
+  /** Sends a packet if that can be done here and now. */
+  #sendAtOnce(server: Server, packet: Uint8Array<ArrayBuffer>): boolean {
+    if (this.#libc === undefined || this.#fd === undefined) return false;
+    const { sockaddr, length } = destinationFor(server, this.#isV6);
+    const { sendto } = this.#libc;
+    return sendto(
+      this.#fd,
+      packet,
+      BigInt(packet.length),
+      MSG_DONTWAIT,
+      sockaddr,
+      length,
+    ) >= 0;
   }
 
   /** No other query is to use it. */
@@ -170,6 +206,27 @@ class Socket {
     const { server, query, receive } = waiting;
     if (hostname !== server.address || port !== server.port) return;
     receive(packet, query);
+  }
+}
+
+/** Where each server is, made once. */
+const destinations = new WeakMap<Server, Destination>();
+
+function destinationFor(server: Server, isV6: boolean): Destination {
+  let destination = destinations.get(server);
+  if (destination === undefined) {
+    const { address: hostname, port } = server;
+    destination = destinationOf(new KnownPeer({ hostname, port }), isV6);
+    destinations.set(server, destination);
+  }
+  return destination;
+}
+
+function libcIfAny(): Libc | undefined {
+  try {
+    return openLibc();
+  } catch (error) {
+    if (!(error instanceof LibraryError)) throw error;
   }
 }
 

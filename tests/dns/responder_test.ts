@@ -76,7 +76,7 @@ function setUp(
   ): Message | undefined => {
     const transport: Transport = {
       name,
-      send: (response) => sent.push(decodeMessage(response)),
+      send: (response) => sent.push(decodeMessage(response.slice())),
     };
     const length = responder.respond(
       packet,
