@@ -7,7 +7,6 @@
  *
  * @module
  */
-import { log } from "../log.ts";
 import {
   type Answer,
   answerOf,
@@ -16,17 +15,11 @@ import {
   questionPointer,
   record,
 } from "./answer.ts";
-import {
-  Class,
-  ExtendedError,
-  Flag,
-  MAX_MESSAGE,
-  Rcode,
-  Type,
-} from "./constants.ts";
-import { Admission, type Guard, isLoopback } from "./guard.ts";
+import { Class, ExtendedError, Flag, Rcode, Type } from "./constants.ts";
+import { Admission, type Guard } from "./guard.ts";
 import type { Host } from "./hosts.ts";
 import { Inquiry } from "./inquiry.ts";
+import { LateResponses, type Writer } from "./late_responses.ts";
 import type { LocalName } from "./local_name.ts";
 import type { Peer } from "./peer.ts";
 import { type QueryReader, Verdict } from "./query.ts";
@@ -52,12 +45,6 @@ export interface Forwarder {
 }
 
 const NO_ERRORS: readonly Ede[] = [];
-
-/** The most responses that may be still to come, in all and for one client that is not on this host. */
-const MAX_WAITING = 5000, MAX_WAITING_PER_CLIENT = 500;
-
-/** Writes a response and returns its length. */
-type Writer = (out: Uint8Array) => number;
 
 /** Returned by {@linkcode Responder.respond} when the response comes later. */
 export const LATER = -1;
@@ -90,13 +77,7 @@ export class Responder {
   readonly #inquiry = new Inquiry();
   /** Flags of every response: RA where there is somebody to ask. */
   readonly #flags: number;
-  /** Where responses that come later are written. */
-  readonly #response = new Uint8Array(MAX_MESSAGE);
-  /** The responses still to come, by what makes a repeated query the same (see {@linkcode Responder.#defer}). */
-  readonly #waiting = new Set<string>();
-  /** How many of them each client waits for. */
-  readonly #clients = new Map<string, number>();
-  #idle: (() => void)[] = [];
+  readonly #late = new LateResponses();
 
   /**
    * @param forwarder who is asked about names that are not ours; without one they are REFUSED
@@ -117,14 +98,12 @@ export class Responder {
 
   /** How many responses are still to come. */
   get waiting(): number {
-    return this.#waiting.size;
+    return this.#late.count;
   }
 
   /** Resolves as soon as no response is still to come. */
-  async idle(): Promise<void> {
-    if (this.#waiting.size > 0) {
-      await new Promise<void>((resolve) => this.#idle.push(resolve));
-    }
+  idle(): Promise<void> {
+    return this.#late.idle();
   }
 
   /**
@@ -336,51 +315,23 @@ export class Responder {
     });
   }
 
-  /**
-   * Lets a response come later. A client that gives up and repeats its query, with the same ID from the same port, is
-   * joined to the one under way and answered once.
-   */
+  /** Lets a response come later. */
   #defer(
     inquiry: Inquiry,
     out: Uint8Array,
     work: (kept: Inquiry) => Promise<Writer>,
   ): number {
-    const { transport, peer, packet } = inquiry;
-    const client = peer.hostname;
-    const question = packet.subarray(0, inquiry.query.questionEnd);
-    const key = `${transport.name} ${client} ${peer.port} ${
-      String.fromCharCode(...question)
-    }`;
-    if (this.#waiting.has(key)) return 0;
-    const waits = this.#clients.get(client) ?? 0;
-    if (
-      this.#waiting.size >= MAX_WAITING ||
-      waits >= MAX_WAITING_PER_CLIENT && !isLoopback(peer.octets)
-    ) {
-      return this.#fail(inquiry, out, "too many queries are waiting already");
-    }
-    this.#waiting.add(key);
-    this.#clients.set(client, waits + 1);
-    const kept = inquiry.keep();
-    work(kept)
-      .then((write) => {
-        const length = write(this.#response);
-        transport.send(this.#response.subarray(0, length), kept.peer);
-      })
-      .catch((error) =>
-        log("dns").error(`a response could not be made: ${textOf(error)}`)
-      )
-      .finally(() => this.#done(key, client));
-    return LATER;
-  }
-
-  #done(key: string, client: string): void {
-    this.#waiting.delete(key);
-    const left = this.#clients.get(client)! - 1;
-    if (left > 0) this.#clients.set(client, left);
-    else this.#clients.delete(client);
-    if (this.#waiting.size === 0) {
-      for (const resolve of this.#idle.splice(0)) resolve();
+    switch (this.#late.add(inquiry, work)) {
+      case "under way":
+        return LATER;
+      case "joined":
+        return 0;
+      case "refused":
+        return this.#fail(
+          inquiry,
+          out,
+          "too many queries are waiting already",
+        );
     }
   }
 
