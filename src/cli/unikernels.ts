@@ -40,15 +40,15 @@ export function readUnikernels(
     name: each.at(),
     problems: [],
   }));
-  const sources = [...ofFile, ...words.map(sourceOf)];
-  const all = sources.flatMap((source) => describe(source, defaults));
-  const replaced = new Set(
-    all.filter(({ source }) => !ofFile.includes(source))
-      .map(({ unikernel }) => unikernel.name),
-  );
-  const described = all.filter(({ source, unikernel }) =>
-    !ofFile.includes(source) || !replaced.has(unikernel.name)
-  );
+  const given = words.map(sourceOf);
+  const sources = [...ofFile, ...given];
+  const ofWords = given.flatMap((source) => describe(source, defaults));
+  const replaced = new Set(ofWords.map(({ unikernel }) => unikernel.name));
+  const described = [
+    ...ofFile.flatMap((source) => describe(source, defaults))
+      .filter(({ unikernel }) => !replaced.has(unikernel.name)),
+    ...ofWords,
+  ];
   checkIds(described);
   problems.push(...sources.flatMap((source) => source.problems));
   return described.map(({ unikernel }) => unikernel);

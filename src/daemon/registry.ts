@@ -37,6 +37,8 @@ export class Registry {
   readonly #summoner: Summoner;
   /** By the unikernel's name, in the order in which they came. */
   readonly #entries = new Map<string, Entry>();
+  /** The names by the UUIDs of those that have one. */
+  readonly #uuids = new Map<string, string>();
   /** The end of what is being done to each name. */
   readonly #busy = new Map<string, Promise<void>>();
 
@@ -126,20 +128,18 @@ export class Registry {
 
   /** Two names for one machine would start and stop it against each other. */
   #checkUuid({ name, machine: { uuid } }: Unikernel): void {
-    for (const { unikernel } of this.all()) {
-      if (uuid && name !== unikernel.name && uuid === unikernel.machine.uuid) {
-        throw new RegistryError(
-          `uuid ${uuid} is that of ${unikernel.name} too`,
-        );
-      }
+    const owner = this.#uuids.get(uuid ?? "");
+    if (owner !== undefined && owner !== name) {
+      throw new RegistryError(`uuid ${uuid} is that of ${owner} too`);
     }
   }
 
   /** Puts a unikernel behind its names, and its first name behind its addresses. */
   #serve(entry: Entry): void {
     const { summoned } = entry;
-    const { name, dns, addresses, ttl } = summoned.unikernel;
+    const { name, dns, addresses, ttl, machine: { uuid } } = summoned.unikernel;
     this.#entries.set(name, entry);
+    if (uuid) this.#uuids.set(uuid, name);
     const { usage } = summoned;
     const host = { addresses, ttl, summonable: summoned, usage };
     this.#zone.add(host, dns.values().map(parseName));
@@ -153,7 +153,8 @@ export class Registry {
 
   /** Takes back what {@linkcode Registry.#serve} did to the zone. */
   #withdraw(summoned: SummonedUnikernel): void {
-    const { dns, addresses, ttl } = summoned.unikernel;
+    const { dns, addresses, ttl, machine: { uuid } } = summoned.unikernel;
+    if (uuid) this.#uuids.delete(uuid);
     this.#zone.remove(summoned, dns.values().map(parseName));
     for (const address of addresses) {
       this.#zone.removePointer(address, parseName(dns[0]), ttl);
