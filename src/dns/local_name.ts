@@ -26,19 +26,37 @@ const NO_PLACES: readonly number[] = [];
 
 /** The names of an address. */
 class Pointers {
-  readonly all: readonly Pointer[];
-  /** Seconds. */
-  readonly ttl: number;
-  readonly answer: Answer;
+  readonly #all: Pointer[] = [];
+  /** Seconds: the least of theirs. */
+  ttl = Infinity;
+  #answer: Answer | undefined;
 
-  constructor(all: readonly Pointer[]) {
-    this.all = all;
-    this.ttl = Math.min(...all.map(({ ttl }) => ttl));
-    this.answer = answerOf(
-      all.map(({ name }) =>
+  get size(): number {
+    return this.#all.length;
+  }
+
+  get answer(): Answer {
+    return this.#answer ??= answerOf(
+      this.#all.map(({ name }) =>
         record(questionPointer(), Type.PTR, this.ttl, [...name])
       ),
     );
+  }
+
+  add(pointer: Pointer): void {
+    this.#all.push(pointer);
+    this.ttl = Math.min(this.ttl, pointer.ttl);
+    this.#answer = undefined;
+  }
+
+  /** Takes away one that is equal. */
+  remove({ name, ttl }: Pointer): void {
+    const at = this.#all.findIndex((each) =>
+      each.ttl === ttl && nameKey(each.name) === nameKey(name)
+    );
+    if (at >= 0) this.#all.splice(at, 1);
+    this.ttl = Math.min(...this.#all.map(({ ttl }) => ttl));
+    this.#answer = undefined;
   }
 }
 
@@ -149,17 +167,14 @@ export class LocalName {
 
   /** Makes an address, whose reverse name this is, known by a name. */
   addPointer(pointer: Pointer): void {
-    this.#pointers = new Pointers([...this.#pointers?.all ?? [], pointer]);
+    this.#pointers ??= new Pointers();
+    this.#pointers.add(pointer);
   }
 
   /** Takes back what {@linkcode addPointer} did with an equal one, once. */
-  removePointer({ name, ttl }: Pointer): void {
-    const all = this.#pointers?.all ?? [];
-    const at = all.findIndex((each) =>
-      each.ttl === ttl && nameKey(each.name) === nameKey(name)
-    );
-    const left = all.filter((_, i) => i !== at);
-    this.#pointers = left.length === 0 ? undefined : new Pointers(left);
+  removePointer(pointer: Pointer): void {
+    this.#pointers?.remove(pointer);
+    if (this.#pointers?.size === 0) this.#pointers = undefined;
   }
 
   /** Counts a host behind a name that it is the zone above of, or one less. */
