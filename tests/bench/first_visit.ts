@@ -47,10 +47,12 @@ for (const [what, options] of WAYS) {
   const warm: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     const from = jitsu.log.length;
-    const [floor, visited] = await Promise.all([
-      listening(guest),
-      visit(guest, 4, other.run),
-    ]);
+    const visiting = visit(guest, 4, other.run);
+    const floor = await listening(guest).catch(async (error) => {
+      console.error(await rig.log(), jitsu.log, await visiting);
+      throw error;
+    });
+    const visited = await visiting;
     seen.push({ ...visited, listening: floor });
     await jitsu.logged(/summon: .* ready/, from); // also where the visit was lost
     const again = await visit(guest, 4, other.run);
