@@ -84,17 +84,20 @@ export class Catcher {
   #readable?: Readable<PacketSocket>;
   #watching = Promise.resolve();
 
-  /** Throws {@linkcode CatchError} where an interface is not there, or what it takes is not allowed. */
-  constructor(options: CatcherOptions) {
+  private constructor(options: CatcherOptions, neighbours: Neighbours) {
     this.#options = options;
-    for (const name of options.interfaces) tryInterface(name);
-    this.#neighbours = new Neighbours();
-    if (!this.#neighbours.mayChange()) {
-      this.#neighbours[Symbol.dispose]();
-      throw new CatchError(
-        "it takes the capability CAP_NET_ADMIN to tell this host itself where a booting machine is: run Jitsu as root, or grant it",
-      );
-    }
+    this.#neighbours = neighbours;
+  }
+
+  /** Rejects with {@linkcode CatchError} where an interface is not there, or what it takes is not allowed. */
+  static async open(options: CatcherOptions): Promise<Catcher> {
+    for (const name of options.interfaces) await tryInterface(name);
+    const neighbours = new Neighbours();
+    if (neighbours.mayChange()) return new Catcher(options, neighbours);
+    neighbours[Symbol.dispose]();
+    throw new CatchError(
+      "it takes the capability CAP_NET_ADMIN to tell this host itself where a booting machine is: run Jitsu as root, or grant it",
+    );
   }
 
   /** Answers for the machine from now on, until one of the two of what is returned is called. */
@@ -145,8 +148,8 @@ export class Catcher {
           this.#hear(message, frame, socket, isOwn);
         }
       })
-    ).finally(() => {
-      for (const socket of sockets) socket[Symbol.dispose]();
+    ).finally(async () => {
+      for (const socket of sockets) await socket[Symbol.asyncDispose]();
     });
   }
 
@@ -274,9 +277,9 @@ export class Catcher {
 }
 
 /** Makes sure that frames can be read and sent on an interface. */
-function tryInterface(name: string): void {
+async function tryInterface(name: string): Promise<void> {
   try {
-    new PacketSocket(name)[Symbol.dispose]();
+    await new PacketSocket(name)[Symbol.asyncDispose]();
   } catch (error) {
     const errno = error instanceof SystemError ? error.errno : undefined;
     const reason = errno === EPERM

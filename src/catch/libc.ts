@@ -1,7 +1,8 @@
 /**
  * The functions of the C library that catching takes, each with its C prototype, and why a call of them failed.
  *
- * All but `poll` return at once: what the sockets have not got, they do not wait for.
+ * They return at once, for what the sockets have not got, they do not wait for. But `poll` waits, and so does `closeLater`:
+ * the kernel lets all its processors pass before a packet socket is gone, which takes 15 ms and more.
  *
  * @module
  */
@@ -29,6 +30,12 @@ const SYMBOLS = {
   send: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
   /** int close(int fd) */
   close: { parameters: ["i32"], result: "i32" },
+  closeLater: {
+    name: "close",
+    parameters: ["i32"],
+    result: "i32",
+    nonblocking: true,
+  },
   /** unsigned int if_nametoindex(const char *ifname) */
   if_nametoindex: { parameters: ["buffer"], result: "u32" },
   /** int eventfd(unsigned int initval, int flags) */

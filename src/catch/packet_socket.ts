@@ -34,7 +34,7 @@ const SOCK_FPROG = { size: 16, len: 0, filter: 8 };
 /** Told of a frame, which is good until it returns, and whether this host itself sent it. */
 export type FrameHandler = (frame: Octets, isOwn: boolean) => void;
 
-export class PacketSocket implements Disposable {
+export class PacketSocket implements AsyncDisposable {
   readonly fd: number;
   readonly ifindex: number;
   /** The interface's own MAC address. */
@@ -90,7 +90,7 @@ export class PacketSocket implements Disposable {
       }
       this.mac = new Uint8Array(bound.buffer, SOCKADDR_LL.addr, 6).slice();
     } catch (error) {
-      this[Symbol.dispose]();
+      libc().close(this.fd);
       throw error;
     }
   }
@@ -121,7 +121,7 @@ export class PacketSocket implements Disposable {
     checked("send", libc().send(this.fd, frame, BigInt(frame.length), 0));
   }
 
-  [Symbol.dispose](): void {
-    libc().close(this.fd);
+  async [Symbol.asyncDispose](): Promise<void> {
+    await libc().closeLater(this.fd);
   }
 }

@@ -15,12 +15,17 @@ import type { BootingMachine, ConnectionHolder } from "../summon/hold.ts";
 import { StartError } from "./options.ts";
 
 export class CatchHolder implements ConnectionHolder {
-  readonly #catcher: Catcher;
+  private constructor(readonly catcher: Catcher) {}
 
-  /** Throws {@linkcode StartError} where it cannot be done on one of the interfaces. */
-  constructor(interfaces: readonly string[], now: () => number) {
+  /** Rejects with {@linkcode StartError} where it cannot be done on one of the interfaces. */
+  static async open(
+    interfaces: readonly string[],
+    now: () => number,
+  ): Promise<CatchHolder> {
     try {
-      this.#catcher = new Catcher({ interfaces, now, addressesOf });
+      return new CatchHolder(
+        await Catcher.open({ interfaces, now, addressesOf }),
+      );
     } catch (error) {
       if (error instanceof CatchError || error instanceof LibraryError) {
         throw new StartError(`--catch: ${error.message}`);
@@ -30,11 +35,11 @@ export class CatchHolder implements ConnectionHolder {
   }
 
   hold(booting: BootingMachine): Catch {
-    return this.#catcher.start(caughtOf(booting));
+    return this.catcher.start(caughtOf(booting));
   }
 
   close(): Promise<void> {
-    return this.#catcher.close();
+    return this.catcher.close();
   }
 }
 

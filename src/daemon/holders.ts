@@ -23,7 +23,7 @@ export class Holders {
     const all: Holder[] = [];
     if (interfaces.length > 0) {
       const { CatchHolder } = await import("./catch.ts");
-      all.push(new CatchHolder(interfaces, now));
+      all.push(await CatchHolder.open(interfaces, now));
       log("jitsu").info(
         `catching first connections on ${interfaces.join(", ")}`,
         { interfaces },

@@ -13,7 +13,8 @@ export async function* examineCatch(
 ): AsyncGenerator<Finding> {
   if (interfaces.length === 0) return;
   try {
-    await new CatchHolder(interfaces, () => performance.now()).close();
+    const holder = await CatchHolder.open(interfaces, () => 0);
+    await holder.close();
     yield good(`first connections can be caught on ${interfaces.join(", ")}`);
   } catch (error) {
     if (!(error instanceof StartError)) throw error;

@@ -30,8 +30,8 @@ const log = collectLog("catch");
 const octetsOf = (address: string) => parseAddress(address)!;
 const macOf = (text: string) => Uint8Array.fromHex(text.replaceAll(":", ""));
 
-function newCatcher(): Catcher {
-  return new Catcher({
+function newCatcher(): Promise<Catcher> {
+  return Catcher.open({
     interfaces: [BRIDGE],
     now: () => performance.now(),
     addressesOf: (name) =>
@@ -95,7 +95,7 @@ const SCENARIOS: Record<string, () => Promise<void>> = {
   async filter() {
     await using lab = await Lab.start();
     const client = await lab.add("client");
-    using socket = new PacketSocket(BRIDGE);
+    await using socket = new PacketSocket(BRIDGE);
     const send = (...frames: Uint8Array[]) =>
       client.namespace.run(
         ...FRAMES_PY,
@@ -128,7 +128,7 @@ const SCENARIOS: Record<string, () => Promise<void>> = {
     await using lab = await Lab.start();
     const port = await lab.add("port");
     const remote = await lab.addRemote("remote");
-    const catcher = newCatcher();
+    const catcher = await newCatcher();
     let guests = 0;
     for (
       const [who, client] of [
@@ -181,7 +181,7 @@ const SCENARIOS: Record<string, () => Promise<void>> = {
         question.toHex(),
       );
     };
-    const catcher = newCatcher();
+    const catcher = await newCatcher();
     for (const family of ["ipv4", "ipv6"] as const) {
       const mine = octetsOf(guest[family]).toHex();
       await ask(family, guest[family]); // it does not boot yet
@@ -212,7 +212,7 @@ const SCENARIOS: Record<string, () => Promise<void>> = {
   async ended() {
     await using lab = await Lab.start();
     const guest = await lab.add("guest", { isPluggedIn: false });
-    const catcher = newCatcher();
+    const catcher = await newCatcher();
     for (const family of ["ipv4", "ipv6"] as const) {
       const caught = catcher.start(machine(guest));
       const address = guest[family];
@@ -238,7 +238,7 @@ const SCENARIOS: Record<string, () => Promise<void>> = {
     const owner = await lab.add("owner");
     await owner.namespace.spawn(...SERVE, PORT);
     for (const family of ["ipv4", "ipv6"] as const) {
-      const catcher = newCatcher();
+      const catcher = await newCatcher();
       const caught = catcher.start({
         name: "www",
         addresses: [octetsOf(owner[family])],
@@ -268,7 +268,7 @@ const SCENARIOS: Record<string, () => Promise<void>> = {
   async probes() {
     await using lab = await Lab.start();
     const guest = await lab.add("guest");
-    const catcher = newCatcher();
+    const catcher = await newCatcher();
     const address = "fd99::77";
     const caught = catcher.start({
       ...machine(guest),
