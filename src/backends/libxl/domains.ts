@@ -224,17 +224,6 @@ export async function unpauseDomain(
   );
 }
 
-/** Asks the guest to power itself off. */
-export async function shutdownDomain(
-  context: Context,
-  domid: number,
-): Promise<void> {
-  await context.call(
-    [],
-    context.libxl.libxl_domain_shutdown(context.pointer, domid, null),
-  );
-}
-
 export async function destroyDomain(
   context: Context,
   domid: number,

@@ -7,7 +7,6 @@
 /** `libxl_error` (_libxl_types.h), those that are told apart here. */
 export const ERROR = {
   INVAL: -6,
-  NOPARAVIRT: -10,
   JSON_CONFIG_EMPTY: -16,
   DOMAIN_NOTFOUND: -21,
   DOMAIN_DESTROYED: -24,

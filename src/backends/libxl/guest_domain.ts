@@ -163,6 +163,14 @@ export class GuestDomain {
     await this.remove(context, info);
   }
 
+  /**
+   * Asks the guest to power itself off (docs/misc/xenstore-paths.pandoc, ~/control/shutdown). libxl_domain_shutdown
+   * would wait a minute for the guest to take note, and fail where it does not: many unikernels never do.
+   */
+  async shutdown({ domid }: DomainInfo): Promise<void> {
+    await this.xenstore.write(`${homeOf(domid)}/control/shutdown`, "poweroff");
+  }
+
   /** Removes it, whatever state it is in. */
   async remove(context: Context, info: DomainInfo): Promise<void> {
     const { domid } = info;

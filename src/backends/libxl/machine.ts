@@ -18,7 +18,6 @@ import {
   configurationOf,
   type DomainInfo,
   resumeDomain,
-  shutdownDomain,
   unpauseDomain,
 } from "./domains.ts";
 import type { Guest } from "./guest.ts";
@@ -126,7 +125,7 @@ export class LibxlMachine implements Machine {
   shutdown(): Promise<void> {
     return this.#do("shut down", async (context) => {
       const info = await this.#domain.find(context);
-      if (info && !info.shutdown) await shutdownDomain(context, info.domid);
+      if (info && !info.shutdown) await this.#domain.shutdown(info);
     });
   }
 

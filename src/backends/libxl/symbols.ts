@@ -218,16 +218,6 @@ export const SYMBOLS = {
     nonblocking: true,
   },
 
-  libxl_domain_shutdown: {
-    parameters: [
-      "pointer", // libxl_ctx *ctx
-      "u32", // uint32_t domid
-      AO_HOW, // since Xen 4.13
-    ],
-    result: "i32",
-    nonblocking: true,
-  },
-
   libxl_domain_destroy: {
     parameters: [
       "pointer", // libxl_ctx *ctx

@@ -142,6 +142,18 @@ test("a guest that powers itself off is seen at once, and its domain is removed"
     await goneFor(subject, /^it powered itself off$/);
   }));
 
+test("a guest that does not care is asked to shut down, and not waited for", () =>
+  withTiny("", async ({ machine }) => {
+    await machine.start();
+    await machine.shutdown();
+    const domid = await machine.domainId();
+    assertEquals(
+      await xenstoreRead(`/local/domain/${domid}/control/shutdown`),
+      "poweroff",
+    );
+    assertEquals(await machine.state(), "running");
+  }));
+
 test("a guest that asks for a reboot again and again is left off", () =>
   withTiny("r", async (subject) => {
     await subject.machine.start();
