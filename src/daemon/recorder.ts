@@ -100,7 +100,7 @@ export class Recorder {
       .catch(untold);
   }
 
-  /** What is counted of a unikernel, as of now. */
+  /** What is counted of a unikernel, as of now; that of its names only for a store that outlives the daemon. */
   statistics(summoned: SummonedUnikernel): Statistics {
     const { lastStart, lastStop } = this.#recordOf(summoned.unikernel.name);
     const start = Date.now() - this.#now(); // once, since there may be a great many names
@@ -112,18 +112,21 @@ export class Recorder {
       timeToReady: summoned.lastTimeToReady,
       lastStart,
       lastStop,
-      names: [...summoned.usage].map(([name, { requests, lastRequest }]) => ({
-        name,
-        requests,
-        lastRequest: lastRequest === -Infinity
-          ? undefined
-          : Math.round(start + lastRequest),
-      })),
+      names: this.#timer === undefined
+        ? []
+        : [...summoned.usage].map(([name, { requests, lastRequest }]) => ({
+          name,
+          requests,
+          lastRequest: lastRequest === -Infinity
+            ? undefined
+            : Math.round(start + lastRequest),
+        })),
     };
   }
 
   /** Notes what is left to note. */
   close(): void {
+    if (this.#timer === undefined) return;
     clearInterval(this.#timer);
     this.#count();
   }

@@ -165,3 +165,21 @@ Deno.test("a clock that was set back makes no request of the future", async () =
     assertEquals([www.since, www.usage.lastRequest], [0, 0]);
   });
 });
+
+Deno.test("what names were asked for is kept out of a store that ends with the daemon: they may be a great many", async () => {
+  using stage = new Stage({
+    onTransition: (summoned, transition) =>
+      recorder.noteTransition(summoned, transition),
+  });
+  const store = new CountedStore();
+  const recorder = new Recorder(store, Date.now, () => [www]);
+  const change = { time: ZERO, origin: "operator", reason: "test" } as const;
+  await store.configure({ name: "www", backend: "fake", spec: "" }, change);
+  const www = await stage.add({}, new FakeMachine());
+  www.summon("A www");
+  await stage.elapse(60_000);
+  www.usage.note(0, Date.now());
+  recorder.close();
+  const { state, names } = (await statisticsIn(store))!;
+  assertEquals([state, names, store.counts], ["ready", [], 2]);
+});
