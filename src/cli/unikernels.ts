@@ -13,6 +13,8 @@ import { type Defaults, readUnikernel } from "./unikernel.ts";
 
 /** Where a unikernel is described, and what is wrong there. */
 interface Source extends FileUnikernel {
+  /** The CONFIG as it was given, where it was one. */
+  config?: string;
   /** What others call it. */
   name: string;
   problems: string[];
@@ -71,6 +73,7 @@ function sourceOf(config: string, i: number): Source {
   const name = `CONFIG ${i + 1}`;
   const at = () => name + labelOf(pairs);
   return {
+    config,
     name,
     pairs,
     at,
@@ -89,6 +92,8 @@ function describe(source: Source, defaults: Defaults): Described[] {
     defaults,
     (problem, key) => void problems.push(`${at(key)}: ${problem}`),
   );
+  // It may be long, and stays in memory anyhow as an argument of the command line: one is enough.
+  if (unikernel.spec === source.config) unikernel.spec = source.config;
   return [{ source, unikernel }];
 }
 

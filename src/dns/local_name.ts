@@ -22,8 +22,6 @@ interface Pointer {
   ttl: number;
 }
 
-const NO_PLACES: readonly number[] = [];
-
 /** The names of an address. */
 class Pointers {
   readonly #all: Pointer[] = [];
@@ -79,22 +77,28 @@ class Children {
   }
 }
 
+/** What few names have. */
+class Rare {
+  /** The name's index among the names of each host but the first. */
+  otherPlaces: readonly number[] = [];
+  /** How many names there are right below it. */
+  below = 0;
+  /** Where this is the reverse name of an address of ours (RFC 1035 section 3.5). */
+  pointers: Pointers | undefined;
+  /** Where this is the zone above names that have hosts. */
+  children: Children | undefined;
+}
+
 /** A name that exists: it has hosts, or it is the apex of a zone, or there are names below it (RFC 8020 section 2). */
 export class LocalName {
   hosts = NO_HOSTS;
-  /** Its index among the names of the first of its hosts, and among those of each other one, where there are more. */
+  /** Its index among the names of the first of its hosts. */
   #place = 0;
-  #otherPlaces = NO_PLACES;
   /** How many queries wait for hosts of it. */
   summoning = 0;
-  /** How many names there are right below it. */
-  below = 0;
   /** Octets of its first label. */
   readonly firstLabel: number;
-  /** Where this is the reverse name of an address of ours (RFC 1035 section 3.5). */
-  #pointers: Pointers | undefined;
-  /** Where this is the zone above names that have hosts. */
-  #children: Children | undefined;
+  #rare: Rare | undefined;
 
   constructor(name: Name) {
     this.firstLabel = name[0];
@@ -102,28 +106,40 @@ export class LocalName {
 
   /** Whether every question about the name is ours to answer, and not that for its SOA record alone. */
   get isOurs(): boolean {
-    return this.hosts !== NO_HOSTS || this.#pointers !== undefined;
+    return this.hosts !== NO_HOSTS || this.#rare?.pointers !== undefined;
   }
 
   /** Whether a SOA record stands at this name itself. */
   get isApex(): boolean {
-    return this.#children !== undefined;
+    return this.#rare?.children !== undefined;
   }
 
   /** Seconds that what is said about the name may be kept. */
   get ttl(): number {
-    const ttl = Math.min(this.hosts.ttl, this.#pointers?.ttl ?? Infinity);
+    const ttl = Math.min(this.hosts.ttl, this.#rare?.pointers?.ttl ?? Infinity);
     return ttl === Infinity ? 0 : ttl;
   }
 
   /** Seconds that it may be kept that something is not there: here, and at an apex also below (RFC 2308 section 4). */
   get negativeTtl(): number {
-    return this.#children?.ttl ?? this.ttl;
+    return this.#rare?.children?.ttl ?? this.ttl;
   }
 
   /** The names of the address that this is the reverse name of. */
   get ptr(): Answer {
-    return this.#pointers?.answer ?? NONE;
+    return this.#rare?.pointers?.answer ?? NONE;
+  }
+
+  /** How many names there are right below it. */
+  get below(): number {
+    return this.#rare?.below ?? 0;
+  }
+  set below(count: number) {
+    this.#more.below = count;
+  }
+
+  get #more(): Rare {
+    return this.#rare ??= new Rare();
   }
 
   /** Notes a request with each of the hosts. */
@@ -132,7 +148,7 @@ export class LocalName {
     if (all.length === 0) return;
     all[0].usage.note(this.#place, time);
     for (let i = 1; i < all.length; i++) {
-      all[i].usage.note(this.#otherPlaces[i - 1], time);
+      all[i].usage.note(this.#more.otherPlaces[i - 1], time);
     }
   }
 
@@ -148,39 +164,42 @@ export class LocalName {
       this.#place = place;
     } else {
       this.hosts = new Hosts([...this.hosts.all, ...alone.all]);
-      this.#otherPlaces = [...this.#otherPlaces, place];
+      this.#more.otherPlaces = [...this.#more.otherPlaces, place];
     }
   }
 
   /** Takes those hosts away for which it is so, and returns them. */
   removeHosts(isGone: (host: Host) => boolean): Host[] {
     const { all } = this.hosts;
-    const places = [this.#place, ...this.#otherPlaces];
+    const places = [this.#place, ...this.#rare?.otherPlaces ?? []];
     const stays = (_: unknown, i: number) => !isGone(all[i]);
     const left = all.filter(stays);
     const gone = all.filter(isGone);
     if (gone.length === 0) return gone;
     this.hosts = left.length === 0 ? NO_HOSTS : new Hosts(left);
-    [this.#place = 0, ...this.#otherPlaces] = places.filter(stays);
+    const [first = 0, ...others] = places.filter(stays);
+    this.#place = first;
+    if (this.#rare !== undefined) this.#rare.otherPlaces = others;
     return gone;
   }
 
   /** Makes an address, whose reverse name this is, known by a name. */
   addPointer(pointer: Pointer): void {
-    this.#pointers ??= new Pointers();
-    this.#pointers.add(pointer);
+    const pointers = this.#more.pointers ??= new Pointers();
+    pointers.add(pointer);
   }
 
   /** Takes back what {@linkcode addPointer} did with an equal one, once. */
   removePointer(pointer: Pointer): void {
-    this.#pointers?.remove(pointer);
-    if (this.#pointers?.size === 0) this.#pointers = undefined;
+    const { pointers } = this.#more;
+    pointers?.remove(pointer);
+    if (pointers?.size === 0) this.#more.pointers = undefined;
   }
 
   /** Counts a host behind a name that it is the zone above of, or one less. */
   countChild(ttl: number, change: 1 | -1): void {
-    this.#children ??= new Children();
-    this.#children.count(ttl, change);
-    if (this.#children.size === 0) this.#children = undefined;
+    const children = this.#more.children ??= new Children();
+    children.count(ttl, change);
+    if (children.size === 0) this.#more.children = undefined;
   }
 }
