@@ -42,6 +42,7 @@ Deno.test("up to a rate each query has a port of its own, beyond it they share s
   );
   const sockets = new UpstreamSockets(() => 0);
   const tickets: Ticket[] = [], replied: string[] = [];
+  const began = performance.now();
   await sendMany(1000, upstream, (i) => {
     const name = `host${i}.example`;
     tickets.push(
@@ -62,7 +63,8 @@ Deno.test("up to a rate each query has a port of its own, beyond it they share s
   }
   assertEquals(own.size, 256);
   assertGreater(shared.size, 48); // of 64, by chance all
-  assert(shared.size <= 64);
+  const seconds = Math.ceil((performance.now() - began) / 1000);
+  assert(shared.size <= 64 * seconds, "each is replaced after a second");
   assert(shared.isDisjointFrom(own));
   for (const ticket of tickets) ticket.release();
   sockets.close();
