@@ -53,12 +53,20 @@ interface Waiting {
 /** One boot of a machine. */
 interface Boot extends Caught {
   syns: HeldSyns<Waiting>;
+  heard: PromiseWithResolvers<void>;
+  /** Asks for it again, until it is heard of. */
+  asking?: ReturnType<typeof setTimeout>;
   /** Where this host was told of which address. */
   learned: Map<string, { ifindex: number; address: Octets }>;
 }
 
+/** Milliseconds between two questions for a machine that has not answered yet, at first, and then. */
+const OFTEN = 50, OFTEN_FOR = 20_000, SELDOM = 250;
+
 /** How a boot ends, for the one who has begun it. */
 export interface Catch {
+  /** Resolves when the machine has answered for itself: it is on the network. */
+  readonly heard: Promise<void>;
   /** The machine answers for itself: it is sent what it has missed. */
   ready(): void;
   /** It will not. */
@@ -105,6 +113,7 @@ export class Catcher {
     const boot: Boot = {
       ...machine,
       syns: new HeldSyns(this.#options.now),
+      heard: Promise.withResolvers(),
       learned: new Map(),
     };
     for (const address of boot.addresses) {
@@ -112,8 +121,12 @@ export class Catcher {
       if (!this.#boots.has(key)) this.#boots.set(key, boot);
     }
     if (this.#readable === undefined) this.#watch();
-    for (const socket of this.#sockets) this.#askOwner(boot, socket);
+    this.#ask(
+      boot,
+      this.#sockets.flatMap((each) => this.#questions(boot, each)),
+    );
     return {
+      heard: boot.heard.promise,
       ready: () => {
         this.#letGo(boot);
         this.#end(boot);
@@ -191,7 +204,12 @@ export class Catcher {
   /** If somebody else has an address of the machine, it is theirs. */
   #compare({ address, mac }: Claim): void {
     const boot = this.#boots.get(address.toHex());
-    if (boot === undefined || hasMac(boot, mac)) return;
+    if (boot === undefined) return;
+    if (hasMac(boot, mac)) {
+      clearTimeout(boot.asking);
+      boot.heard.resolve();
+      return;
+    }
     log("catch").warn(
       `${boot.name}: somebody else has its address, at ${
         macText(mac)
@@ -232,17 +250,31 @@ export class Catcher {
     );
   }
 
-  /** Asks whether an address of the machine is somebody's already. */
-  #askOwner(boot: Boot, socket: PacketSocket): void {
+  /**
+   * Asks for the machine again and again, until it answers for itself. If somebody else does, the address is theirs.
+   * Questions may wait for the machine somewhere, as in QEMU until there is a driver, which is why it is asked less often
+   * when it takes long.
+   */
+  #ask(boot: Boot, questions: readonly (() => void)[]): void {
+    const until = this.#options.now() + OFTEN_FOR;
+    const ask = () => {
+      for (const question of questions) this.#attempt(boot, question);
+      const isOften = this.#options.now() < until;
+      boot.asking = setTimeout(ask, isOften ? OFTEN : SELDOM);
+    };
+    ask();
+  }
+
+  #questions(boot: Boot, socket: PacketSocket): (() => void)[] {
     const all = this.#options.addressesOf(socket.name);
     const ipv4 = all.find(({ length }) => length === 4) ?? new Uint8Array(4);
     const linkLocal = all.find(isLinkLocal);
-    for (const address of boot.addresses) {
+    return boot.addresses.flatMap((address) => {
       const own = address.length === 4 ? ipv4 : linkLocal;
-      if (own === undefined) continue;
+      if (own === undefined) return [];
       const question = questionFor(address, own, socket.mac);
-      this.#attempt(boot, () => socket.send(question));
-    }
+      return [() => socket.send(question)];
+    });
   }
 
   /** Forgets the machine, and lets this host forget it. */
@@ -256,6 +288,8 @@ export class Catcher {
   }
 
   #end(boot: Boot): void {
+    clearTimeout(boot.asking);
+    boot.heard.resolve();
     for (const [address, each] of this.#boots) {
       if (each === boot) this.#boots.delete(address);
     }

@@ -30,8 +30,10 @@ export interface ConnectionHolder {
   hold(machine: BootingMachine): Hold | undefined;
 }
 
-/** What is held for one boot. Exactly one of these is called, once; it returns at once, what is thrown goes to the log. */
+/** What is held for one boot. Exactly one of its methods is called, once; it returns at once, what is thrown goes to the log. */
 export interface Hold {
+  /** Resolves when the machine has been heard of on its network, if the holder can tell; it need not listen by then. */
+  readonly heard?: Promise<void>;
   /** The machine is ready, and answers for itself. Called before the answers to the queries that waited go out. */
   ready(): void;
   /** It will not be: the boot failed, the machine was stopped, or it is none of ours any more. */
@@ -39,11 +41,12 @@ export interface Hold {
 }
 
 /** What all holders hold for one machine, boot after boot. */
-export class Holds implements Hold {
+export class Holds {
   readonly #holders: readonly ConnectionHolder[];
   readonly #log: UnikernelLog;
   /** Of the boot that is under way, if one is. */
   #holds?: Hold[];
+  #heard = Promise.withResolvers<void>();
 
   constructor(holders: readonly ConnectionHolder[], log: UnikernelLog) {
     this.#holders = holders;
@@ -53,6 +56,11 @@ export class Holds implements Hold {
   /** The machine boots: its first connections are held as soon as its MAC addresses are known. */
   begin(unikernel: Unikernel, machine: Machine): void {
     if (this.#holders.length > 0) this.#begin(unikernel, machine);
+  }
+
+  /** {@linkcode Hold.heard} of the boot that is under way; undefined where nobody holds anything and can tell. */
+  get heard(): Promise<void> | undefined {
+    return this.#holders.length > 0 ? this.#heard.promise : undefined;
   }
 
   ready(): void {
@@ -66,6 +74,7 @@ export class Holds implements Hold {
   /** Never rejects. */
   async #begin(unikernel: Unikernel, machine: Machine): Promise<void> {
     const holds: Hold[] = this.#holds = [];
+    const { resolve } = this.#heard = Promise.withResolvers<void>();
     let macs: readonly string[];
     try {
       macs = await machine.macAddresses();
@@ -73,6 +82,7 @@ export class Holds implements Hold {
     } catch (error) {
       const message = messageOf(error);
       this.#log("warn", `its first connections are not held: ${message}`);
+      resolve();
       return;
     }
     if (this.#holds !== holds) return; // that boot is over already
@@ -82,9 +92,12 @@ export class Holds implements Hold {
         if (hold !== undefined) holds.push(hold);
       });
     }
+    const tellers = holds.flatMap(({ heard }) => heard ?? []);
+    if (tellers.length > 0) await Promise.race(tellers);
+    resolve();
   }
 
-  #end(how: keyof Hold): void {
+  #end(how: "ready" | "ended"): void {
     const holds = this.#holds ?? [];
     this.#holds = undefined;
     for (const hold of holds) this.#attempt(() => hold[how]());

@@ -24,6 +24,8 @@ const TCP_INTERVAL = 100;
 const TCP_REFUSED_INTERVAL = 10;
 /** How many attempts are open at once, which makes each 2 s old at most: more than any round trip to a guest. */
 const TCP_ATTEMPTS = 20;
+/** The same as long as somebody is to tell when the machine is on the network, which it need not for certain. */
+const UNHEARD_INTERVAL = 1000, UNHEARD_ATTEMPTS = 2;
 /** Milliseconds until what could not be asked is asked again. */
 const TROUBLE_INTERVAL = 1000;
 
@@ -48,15 +50,18 @@ function delay(ms: number, signal: AbortSignal): Promise<void> {
  * told why an attempt failed. Rejects only with the signal's reason when that aborts.
  *
  * A SYN that reached nobody is sent again after 1 s, 3 s, ... only (RFC 6298, section 2), so each attempt is soon
- * followed by a fresh one while the older ones stay open, in case only the reply is slow.
+ * followed by a fresh one while the older ones stay open, in case only the reply is slow. Until `heard`, if it is there,
+ * has resolved, there are fewer of them: what they send may wait somewhere, and come to the machine all at once.
  */
 export async function waitForTcp(
   hostname: string,
   port: number,
   signal: AbortSignal,
   onTrouble: (message: string) => void,
+  heard?: Promise<void>,
 ): Promise<void> {
   signal.throwIfAborted();
+  let isHeard = heard === undefined;
   const { promise: connected, resolve, reject } = Promise.withResolvers<void>();
   const attempts = new Set<AbortController>(); // the oldest first
   let timer: ReturnType<typeof setTimeout>;
@@ -83,19 +88,26 @@ export async function waitForTcp(
   }
   function next(): void {
     const [oldest] = attempts;
-    if (attempts.size >= TCP_ATTEMPTS) {
+    if (attempts.size >= (isHeard ? TCP_ATTEMPTS : UNHEARD_ATTEMPTS)) {
       attempts.delete(oldest);
       oldest.abort();
     }
     connect();
-    timer = setTimeout(next, TCP_INTERVAL);
+    timer = setTimeout(next, isHeard ? TCP_INTERVAL : UNHEARD_INTERVAL);
   }
+  let isOver = false;
+  heard?.then(() => {
+    isHeard = true;
+    clearTimeout(timer);
+    if (!isOver) next();
+  });
   const abort = () => reject(signal.reason);
   signal.addEventListener("abort", abort, { once: true });
   next();
   try {
     await connected;
   } finally {
+    isOver = true;
     signal.removeEventListener("abort", abort);
     clearTimeout(timer!);
     for (const attempt of attempts) attempt.abort();
@@ -152,6 +164,8 @@ export interface ReadinessContext {
   /** The machine's domain id; only asked where a xenstore key is waited for. */
   domainId(): Promise<number | undefined>;
   readonly waitForXenstoreKey: WaitForXenstoreKey;
+  /** Resolves when the machine has been heard of on its network, where somebody can tell. */
+  readonly heard?: Promise<void>;
   /** Told each time `waitTimeout` is over; `missing` says what has not come yet and, where known, why. */
   onTimeout(missing: string): void;
 }
@@ -178,14 +192,14 @@ export class ReadinessWait {
   async run(signal: AbortSignal): Promise<void> {
     const { addresses: [address], readiness } = this.#unikernel;
     const { waitForTcp: port, waitForKey: key, responseDelay } = readiness;
-    const { machine } = this.#context;
+    const { machine, heard } = this.#context;
     const either = AbortSignal.any([signal, this.#giveUp.signal]);
     const waits: Promise<void>[] = [];
     if (port !== undefined) {
       waits.push(
         this.#wait(
           `no TCP connection to ${address} port ${port}`,
-          (onTrouble) => waitForTcp(address, port, either, onTrouble),
+          (onTrouble) => waitForTcp(address, port, either, onTrouble, heard),
         ),
       );
     }

@@ -341,6 +341,7 @@ export class SummonedUnikernel {
       machine: this.#machine.readiness,
       domainId: () => this.#machine.domainId(),
       waitForXenstoreKey: this.#context.waitForXenstoreKey,
+      heard: this.#holds.heard,
       onTimeout: (missing) => this.#late(missing),
     });
     try {

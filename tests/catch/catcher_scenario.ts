@@ -85,6 +85,7 @@ async function connectWhileItBoots(
   assertEquals(await portOf(guest.mac), undefined, "learned where it is not");
   await plugIn(guest.namespace);
   await addDefaultRoute(guest);
+  await caught.heard;
   caught.ready();
   const again = Number(await connecting);
   assertEquals(await portOf(guest.mac), guest.namespace.name);

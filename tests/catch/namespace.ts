@@ -27,6 +27,10 @@ export class Namespace implements AsyncDisposable {
       ...["ip", "link", "add", name, "type", "veth"],
       ...["peer", "name", "eth0", "netns", String(pid)],
     ]);
+    // The kernel would remove it some time after the namespace.
+    namespace.#end.defer(async () => {
+      await run(["ip", "link", "delete", name]);
+    });
     namespace.#enter = ["nsenter", "--target", String(pid), "--net", "--"];
     return namespace;
   }

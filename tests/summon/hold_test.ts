@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
-import type { FakeMachine } from "./fake_machine.ts";
-import { FakeHolder, Stage } from "./set_up.ts";
+import { type ConnectionHolder, Holds } from "../../src/summon/hold.ts";
+import { FakeMachine } from "./fake_machine.ts";
+import { FakeHolder, Stage, unikernel } from "./set_up.ts";
 
 const KEY = { waitForKey: "data/ready" };
 
@@ -115,4 +116,28 @@ Deno.test("a machine that somebody else starts is held too, one that waits for i
     "a booting 52:54:00:00:00:01",
     "www ready",
   ]);
+});
+
+Deno.test("whoever can tell when a machine is heard of is waited for, where somebody can", async () => {
+  const { promise: heard, resolve } = Promise.withResolvers<void>();
+  const teller = { hold: () => ({ heard, ready() {}, ended() {} }) };
+  const deaf = new FakeHolder();
+  const machine = new FakeMachine();
+  const isHeard = async (holds: Holds) => {
+    const later = new Promise((resolve) => setTimeout(resolve, 0, "later"));
+    return await Promise.race([holds.heard, later]) !== "later";
+  };
+  const begin = (...holders: ConnectionHolder[]) => {
+    const holds = new Holds(holders, () => {});
+    holds.begin(unikernel(), machine);
+    return holds;
+  };
+  assertEquals(begin().heard, undefined);
+  assertEquals(await isHeard(begin(deaf)), true);
+  const holds = begin(deaf, teller);
+  assertEquals(await isHeard(holds), false);
+  resolve();
+  assertEquals(await isHeard(holds), true);
+  machine.fails.macs = ["no such domain"];
+  assertEquals(await isHeard(begin(teller)), true);
 });

@@ -106,6 +106,25 @@ test("while SYNs get lost, fresh attempts follow, a bounded number at once, and 
   assertLessOrEqual(attempts.mostOpen, 21); // one that is being aborted may still be there
 });
 
+test("until a machine is heard of there are few attempts, and then as many as ever", async () => {
+  using listener = listen();
+  const port = portOf(listener);
+  const queued = await fill(port);
+  using attempts = new Attempts();
+  const { promise: heard, resolve } = Promise.withResolvers<void>();
+  const connected = waitForTcp("127.0.0.1", port, never, () => {}, heard);
+  await until("3 attempts", () => attempts.made === 3);
+  assertLessOrEqual(attempts.mostOpen, 3); // one that is being aborted may still be there
+  resolve();
+  await until("many at once", () => attempts.mostOpen > 10);
+  for (const each of queued) {
+    (await listener.accept()).close();
+    each.close();
+  }
+  await connected;
+  await until("all attempts over", () => attempts.open === 0);
+});
+
 test("an abort ends the wait for a port at once and leaves nothing open", async () => {
   using listener = listen();
   const port = portOf(listener);

@@ -79,6 +79,7 @@ function domainXml(
       <rom enabled='no'/>
     </interface>
     <serial type='file'><source path='${consoleLog(name)}'/></serial>
+    <serial type='file'><source path='${readyFile(name)}'/></serial>
     <memballoon model='none'/>
   </devices>
 </domain>`;
@@ -86,8 +87,13 @@ function domainXml(
 
 const LIBVIRTD_LOG = "/var/log/libvirt/libvirtd.log";
 
-export function consoleLog(name: string): string {
+function consoleLog(name: string): string {
   return `/var/log/libvirt/${name}.console`;
+}
+
+/** What a guest has something in since it listens and is on the network; there is none before its first boot. */
+export function readyFile(name: string): string {
+  return `/var/log/libvirt/${name}.ready`;
 }
 
 /** libvirtd, the bridge and the guests. Its end destroys and undefines the guests. */

@@ -8,7 +8,7 @@ import { Namespace, plugIn } from "../../catch/namespace.ts";
 import { until } from "../../until.ts";
 import { Jitsu } from "../harness.ts";
 import { BOOT_PATIENCE_MS } from "./guest.ts";
-import { BRIDGE, consoleLog, type Guest, QEMU_URI } from "./rig.ts";
+import { BRIDGE, type Guest, QEMU_URI, readyFile } from "./rig.ts";
 import { run } from "./run.ts";
 
 /** The address of the bridge: everybody around it can ask there. */
@@ -78,17 +78,17 @@ export async function visit(
   };
 }
 
-/** Milliseconds from now until the guest that boots now listens and is on the network, which its console says. */
+/** Milliseconds from now until the guest that boots now listens and is on the network, by its own word. */
 export async function listening(guest: Guest): Promise<number> {
   const began = performance.now();
-  const log = consoleLog(guest.name);
+  const file = readyFile(guest.name);
   const pause = () => new Promise((resolve) => setTimeout(resolve, 2));
   while (performance.now() - began < BOOT_PATIENCE_MS) {
-    const text = await Deno.readTextFile(log).catch(() => "");
-    if (text.includes("guest ready on")) return performance.now() - began;
+    const text = await Deno.readTextFile(file).catch(() => "");
+    if (text !== "") return performance.now() - began;
     await pause();
   }
-  throw new Error(`${guest.name} did not become ready: ${log}`);
+  throw new Error(`${guest.name} did not become ready`);
 }
 
 /** Makes the next visit the first one: the guest is off, and nobody around the bridge knows its MAC address. */
@@ -100,7 +100,7 @@ export async function forgetGuest(
   const from = jitsu.log.length;
   await run(["virsh", "-q", "-c", QEMU_URI, "destroy", guest.name]);
   await jitsu.logged(new RegExp(`${guest.name}: off`), from);
-  await Deno.remove(consoleLog(guest.name));
+  await Deno.remove(readyFile(guest.name));
   await run(["ip", "neigh", "flush", "dev", BRIDGE]);
   for (const each of others) {
     await each.run("ip", "neigh", "flush", "dev", "eth0");
