@@ -51,8 +51,13 @@ export class Host implements AsyncDisposable {
       const [, pid] = /^init (\d+)\n/.exec(text) ?? [];
       if (pid === undefined) continue;
       const host = new Host(child, Number(pid));
-      await Deno.copyFile(BINARY!, host.#path(PROGRAM));
-      return host;
+      try {
+        await Deno.copyFile(BINARY!, host.#path(PROGRAM));
+        return host;
+      } catch (error) {
+        await host[Symbol.asyncDispose]();
+        throw error;
+      }
     }
     throw new Error(`the host did not boot: ${await stderr}`);
   }
