@@ -1,0 +1,156 @@
+/**
+ * What the first visitor of a unikernel that does not run waits for: from a query to the first byte of HTTP, each way
+ * that Jitsu has, beside the time that the unikernel took in the same boot until it listened.
+ *
+ * `deno task test:xen tests/xen/first_connection_test.ts -- ROUNDS [WORD]` has that many visits each way (that has the word in its name) (`deno task bench:xen`
+ * is that with 20).
+ *
+ * @module
+ */
+import { assertEquals } from "@std/assert";
+import { median } from "../bench/measure.ts";
+import type { Jitsu } from "../e2e/harness.ts";
+import { run } from "./dom0.ts";
+import { LIBXL, linuxGuest } from "./guests.ts";
+import { testOn, WAITS_FOR_KEY } from "./program.ts";
+import { SynjitsuGuest } from "./synjitsu_guest.ts";
+
+const ROUNDS = Number(Deno.args[0] ?? 2);
+/** What the ways have in their names that are to be gone. */
+const ONLY = Deno.args[1] ?? "";
+
+const GUEST = linuxGuest(1);
+/** The UUID of no domain. */
+const NOBODY = "00000000-0000-4000-8000-000000000000";
+
+interface Way {
+  what: string;
+  options: string[];
+  keys?: string[];
+  /** Whether no visit may be in vain. */
+  losesNothing: boolean;
+}
+
+const WAYS: Way[] = [
+  { what: "late answer", options: [], losesNothing: true },
+  {
+    what: "early answer, nothing held",
+    options: ["--answer=early", `--synjitsu=${NOBODY}`],
+    keys: ["use_synjitsu=1"],
+    losesNothing: false,
+  },
+  {
+    what: "early answer, Synjitsu told (it answers ARP)",
+    options: ["--answer=early", `--synjitsu=${SynjitsuGuest.uuid}`],
+    keys: ["use_synjitsu=1"],
+    losesNothing: false,
+  },
+  {
+    what: "early answer, --catch",
+    options: ["--answer=early", "--catch=br0"],
+    losesNothing: true,
+  },
+];
+
+/** A visit to the guest while it was off; milliseconds since the query. */
+interface Visit {
+  firstByte: number;
+  /** When it was heard that the guest listens: what it took to create it and to boot. */
+  listening: number;
+  /** How often the visitor was told that there is nobody, and tried again. */
+  inVain: number;
+  /** From the query to the first byte in the next visit, while the guest runs. */
+  again: number;
+}
+
+/** Milliseconds from the query to the first byte; undefined when there was none. */
+async function curl(): Promise<number | undefined> {
+  const { success, stdout } = await new Deno.Command("curl", {
+    args: [
+      ...["--silent", "--output", "/dev/null", "--max-time", "300"],
+      ...["--write-out", "%{time_starttransfer}", `http://${GUEST.name}.test/`],
+    ],
+  }).output();
+  return success ? 1000 * Number(new TextDecoder().decode(stdout)) : undefined;
+}
+
+async function visit(jitsu: Jitsu): Promise<Visit> {
+  await run("ip", "neighbour", "flush", "dev", "br0");
+  const from = jitsu.log.length;
+  const began = performance.now();
+  let before: number, inVain = -1, firstByte: number | undefined;
+  do {
+    before = performance.now() - began;
+    inVain++;
+    firstByte = await curl();
+  } while (firstByte === undefined);
+  const [, listening] = await jitsu.logged(/: ready .*"ms":([\d.]+)/, from);
+  const again = await curl();
+  await run("xl", "destroy", GUEST.name);
+  await jitsu.logged(/"message":"\w+: off /, from);
+  return {
+    firstByte: before + firstByte,
+    listening: Number(listening),
+    inVain,
+    again: again!,
+  };
+}
+
+/** A resolv.conf(5) that names Jitsu, as long as this is not disposed of. */
+async function resolveWithJitsu(): Promise<AsyncDisposable> {
+  const path = "/etc/resolv.conf";
+  const before = await Deno.readTextFile(path).catch(() => "");
+  await Deno.writeTextFile(
+    path,
+    "nameserver 127.0.0.1\noptions timeout:30 attempts:5\n",
+  );
+  return {
+    [Symbol.asyncDispose]: () => Deno.writeTextFile(path, before),
+  };
+}
+
+testOn(
+  LIBXL,
+  "the first visitor waits for the boot, in vain never with a late answer or with --catch",
+  [GUEST],
+  async (host) => {
+    await using _resolver = await resolveWithJitsu();
+    await using synjitsu = await SynjitsuGuest.start();
+    await synjitsu.serves();
+    const rows = [[
+      `medians of ${ROUNDS} boots`,
+      ...["listens", "1st byte", "later", "2nd visit", "beyond", "in vain"],
+    ]];
+    for (const { what, options, keys = [], losesNothing } of WAYS) {
+      if (!what.includes(ONLY)) continue;
+      await using jitsu = await host.start(
+        ...["--listen=53", "--log-format=json", ...options],
+        host.config(GUEST, "script=fast", ...keys, ...WAITS_FOR_KEY),
+      );
+      if (options.includes(`--synjitsu=${SynjitsuGuest.uuid}`)) {
+        await jitsu.logged(/connected to domain/);
+      }
+      const visits: Visit[] = [];
+      for (let i = 0; i < ROUNDS; i++) visits.push(await visit(jitsu));
+      const ms = (of: (visit: Visit) => number) =>
+        `${Math.round(median(visits.map(of)))} ms`;
+      const inVain = visits.reduce((sum, each) => sum + each.inVain, 0);
+      rows.push([
+        what,
+        ms(({ listening }) => listening),
+        ms(({ firstByte }) => firstByte),
+        ms(({ firstByte, listening }) => firstByte - listening),
+        ms(({ again }) => again),
+        ms(({ firstByte, listening, again }) => firstByte - listening - again),
+        `${inVain}`,
+      ]);
+      if (losesNothing) assertEquals(inVain, 0, what);
+    }
+    // deno-lint-ignore no-console -- what was measured
+    console.log(
+      rows.map(([what, ...cells]) =>
+        what.padEnd(45) + cells.map((cell) => cell.padStart(10)).join("")
+      ).join("\n"),
+    );
+  },
+);
