@@ -1,0 +1,208 @@
+/**
+ * What the libxl backend can do beyond what it has in common with libvirt, on a real Xen host: the real program, real
+ * guests, the real dig.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { until } from "../until.ts";
+import {
+  linuxCommandLine,
+  run,
+  tinyConfig,
+  xenstoreRead,
+  xlCreate,
+} from "./dom0.ts";
+import {
+  bootId,
+  fetchText,
+  type Guest,
+  LIBXL,
+  linuxGuest,
+  tinyGuest,
+} from "./guests.ts";
+import {
+  answered,
+  ask,
+  domidOf,
+  type Host,
+  testOn,
+  visited,
+  WAITS_FOR_KEY,
+} from "./program.ts";
+
+function test(
+  name: string,
+  guests: Guest[],
+  fn: (host: Host) => Promise<void>,
+): void {
+  testOn(LIBXL, name, guests, fn);
+}
+
+const linux0 = linuxGuest(0);
+const tiny0 = tinyGuest(0);
+
+/** A file with that text, for the time of a test. */
+class TextFile {
+  readonly path: string;
+  constructor(text: string) {
+    this.path = Deno.makeTempFileSync();
+    Deno.writeTextFileSync(this.path, text);
+  }
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.path);
+  }
+}
+
+test(
+  "a guest gets its interfaces each by its script, its disks and its rumprun configuration",
+  [linux0],
+  async (host) => {
+    const second = "10.77.1.10";
+    using data = new TextFile("data".padEnd(1024 * 1024));
+    using image = new TextFile("image".padEnd(1024 * 1024));
+    using rumprun = new TextFile('{"cmdline":"nginx, the server"}');
+    const guest = {
+      ...linux0,
+      cmdline: linuxCommandLine(linux0.ip, second),
+    };
+    await using jitsu = await host.start(
+      host.config(
+        guest,
+        "nic=br1",
+        "mac=02:00:00:00:00:0a",
+        "script=vif-bridge",
+        "script=fast",
+        `disk=${data.path}@xvda`,
+        `disk=${image.path}@xvdb:ro`,
+        `rumprun_config=${rumprun.path}`,
+        ...WAITS_FOR_KEY,
+      ),
+    );
+    await visited(jitsu, guest);
+    // Both networks lead to it.
+    assertEquals(await bootId({ ip: second }), await bootId(guest));
+    assertEquals(
+      await fetchText(`http://${guest.ip}/disks`),
+      `xvda rw ${"data".padEnd(16)}\nxvdb ro ${"image".padEnd(16)}\n`,
+    );
+    assertEquals(
+      await fetchText(`http://${guest.ip}/rumprun`),
+      await Deno.readTextFile(rumprun.path),
+    );
+    const vif = `/local/domain/0/backend/vif/${await domidOf(guest)}`;
+    assertEquals(await xenstoreRead(`${vif}/0/mac`), "02:00:00:00:00:0a");
+    assertMatch(await xenstoreRead(`${vif}/0/script`) ?? "", /\/vif-bridge$/);
+    assertMatch(await xenstoreRead(`${vif}/1/script`) ?? "", /\/vif-fast$/);
+  },
+);
+
+test("a PVH guest", [linux0], async (host) => {
+  // Under emulation it needs this to boot.
+  using extra = new TextFile('{"b_info":{"tsc_mode":"native"}}');
+  await using jitsu = await host.start(
+    host.config(
+      linux0,
+      "type=pvh",
+      `extra_config=${extra.path}`,
+      ...WAITS_FOR_KEY,
+    ),
+  );
+  await visited(jitsu, linux0);
+  const [{ config: { c_info } }] = JSON.parse(
+    await run("xl", "list", "-l", linux0.name),
+  );
+  assertEquals(c_info.type, "pvh");
+});
+
+test(
+  "a guest that cannot be saved runs on, and that is told: where the disk is full, and where the guest does not respond",
+  [linux0, tiny0],
+  async (host) => {
+    const folder = await Deno.makeTempDir();
+    await run("mount", "-t", "tmpfs", "-o", "size=16m,mode=700", "x", folder);
+    try {
+      const suspend = ["ttl=4", "mode=suspend"];
+      await using jitsu = await host.start(
+        host.config(linux0, ...suspend, `save_dir=${folder}`, ...WAITS_FOR_KEY),
+        host.config(tiny0, ...suspend, ...WAITS_FOR_KEY),
+      );
+      const boot = await visited(jitsu, linux0);
+      await answered(jitsu, tiny0);
+      const domid = await domidOf(tiny0);
+      const runsOn =
+        /: could not be stopped: .* it is not saved: (.*); it runs on/;
+      const [, full] = await jitsu.logged(
+        new RegExp(`linux0${runsOn.source}`),
+      );
+      assertMatch(full, /No space left on device/);
+      assertEquals(await visited(jitsu, linux0), boot);
+      assertEquals([...Deno.readDirSync(folder)], []);
+      const [, deaf] = await jitsu.logged(new RegExp(`tiny0${runsOn.source}`));
+      assertMatch(deaf, /did not respond to suspend request/);
+      await answered(jitsu, tiny0);
+      assertEquals(await domidOf(tiny0), domid);
+    } finally {
+      await run("umount", folder);
+      await Deno.remove(folder);
+    }
+  },
+);
+
+test(
+  "a domain with the guest's name but another UUID is left alone, and that is told before anything is served",
+  [tiny0],
+  async (host) => {
+    await xlCreate(tinyConfig(tiny0.name));
+    const domid = await domidOf(tiny0);
+    const { message } = await assertRejects(() =>
+      host.start(
+        host.config(tiny0, "uuid=6e696eb7-09f4-484c-981b-8d34efa0304d"),
+      ), Error);
+    assertMatch(
+      message,
+      new RegExp(
+        `domain ${domid} has that name, but its UUID is .* and not 6e696eb7-`,
+      ),
+    );
+    assertEquals(await domidOf(tiny0), domid);
+  },
+);
+
+test(
+  "a domain that was being made when Jitsu was killed with -9 is made anew by the next one",
+  [tiny0],
+  async (host) => {
+    const config = host.config(tiny0, ...WAITS_FOR_KEY);
+    await using killed = await host.start(config);
+    const nobody = killed.dig(`${tiny0.name}.test`, { timeout: 1 });
+    const domid = await until("a domain", () => domidOf(tiny0));
+    killed.kill("SIGKILL");
+    await killed.exited();
+    await nobody;
+
+    await using jitsu = await host.start(config);
+    await answered(jitsu, tiny0);
+    const fresh = await domidOf(tiny0);
+    assert(fresh !== undefined);
+    // It may have been finished before it was seen.
+    const found = jitsu.log.some((line) => /found running/.test(line));
+    assertEquals(fresh === domid, found);
+  },
+);
+
+test(
+  "a guest that is told to have a kernel that is none is SERVFAIL, in libxl's words",
+  [tiny0],
+  async (host) => {
+    await using jitsu = await host.start(
+      host.config({ ...tiny0, kernel: "/etc/passwd" }, ...WAITS_FOR_KEY),
+    );
+    const { status, ede } = await ask(jitsu, tiny0);
+    assertEquals(status, "SERVFAIL");
+    assertMatch(
+      ede[0].text,
+      /tiny0 could not be started: .*: no loader found: Invalid kernel/,
+    );
+  },
+);

@@ -1,0 +1,80 @@
+/**
+ * The whole story on a real Xen host, once with libxl and once with libvirt's Xen driver: the real program, real guests,
+ * the real dig.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { run } from "./dom0.ts";
+import { type Guest, LIBVIRT, LIBXL, linuxGuest } from "./guests.ts";
+import {
+  answered,
+  domidOf,
+  hasKey,
+  type Host,
+  testOn,
+  visited,
+  WAITS_FOR_KEY,
+  WAITS_FOR_TCP,
+} from "./program.ts";
+
+function test(
+  name: string,
+  guests: Guest[],
+  fn: (host: Host) => Promise<void>,
+): void {
+  testOn(LIBXL, `${name} (libxl)`, guests, fn);
+  testOn(LIBVIRT, `${name} (libvirt)`, guests, fn);
+}
+
+const linux0 = linuxGuest(0), linux1 = linuxGuest(1);
+
+test(
+  "a cold query starts a guest and is answered when its key appears; when it is destroyed with xl, the next query does so again",
+  [linux0],
+  async (host) => {
+    await using jitsu = await host.start(host.config(linux0, ...WAITS_FOR_KEY));
+    assertEquals(await domidOf(linux0), undefined);
+    await answered(jitsu, linux0);
+    assert(await hasKey(linux0), "the answer came too early");
+    const boot = await visited(jitsu, linux0);
+
+    const news = jitsu.log.length;
+    await run("xl", "destroy", linux0.name);
+    await jitsu.logged(/linux0: off \(/, news);
+    assertNotEquals(await visited(jitsu, linux0), boot);
+  },
+);
+
+/** Long enough for a visit between an answer and the stop, on a slow machine too. */
+const TTL = "ttl=8";
+
+testOn(
+  LIBXL,
+  "after kill -9, the next Jitsu takes over the guest that runs and restores the one that is suspended (libxl)",
+  [linux0, linux1],
+  async (host) => {
+    const configs = [
+      host.config(linux0, ...WAITS_FOR_KEY),
+      host.config(
+        linux1,
+        TTL,
+        "mode=suspend",
+        ...host.toolstack.suspendToFile,
+        ...WAITS_FOR_TCP,
+      ),
+    ];
+    const visitAll = (jitsu: Awaited<ReturnType<Host["start"]>>) =>
+      Promise.all([linux0, linux1].map((guest) => visited(jitsu, guest)));
+    await using killed = await host.start(...configs);
+    const boots = await visitAll(killed);
+    await killed.logged(/linux1: suspended after/);
+    killed.kill("SIGKILL");
+    await killed.exited();
+
+    await using jitsu = await host.start(...configs);
+    await jitsu.logged(/linux0: found running/);
+    await jitsu.logged(/linux1: found suspended/);
+    assertEquals(await visitAll(jitsu), boots);
+  },
+);
