@@ -1,10 +1,19 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { loadLibXenstore } from "../../src/xen/libxenstore.ts";
 import { loadLibXenvchan } from "../../src/xen/libxenvchan.ts";
 import { Synjitsu, synjitsuMessage } from "../../src/xen/synjitsu.ts";
 import { collectLog } from "../collect_log.ts";
+import { runJitsu } from "../e2e/harness.ts";
 import { until } from "../until.ts";
-import { domains, isDom0, test } from "./dom0.ts";
+import { domains, isDom0, test, xenstoreRead } from "./dom0.ts";
+import {
+  LIBVIRT,
+  LIBXL,
+  linuxGuest,
+  tinyGuest,
+  type Toolstack,
+} from "./guests.ts";
+import { answered, ask, testOn, WAITS_FOR_KEY } from "./program.ts";
 import { SynjitsuGuest } from "./synjitsu_guest.ts";
 
 // Not by the first test that needs them: what a test loads, it has to unload.
@@ -131,3 +140,75 @@ test("a Synjitsu that does not read costs a warning for each message that has no
   ) => log.slice(from).filter((line) => line.includes(text)).length);
   assertEquals([room, none], [102, 48]); // of 1024 bytes
 });
+
+/** Each toolstack, the keys for a second network interface, and which one Synjitsu is to be told of then. */
+const TOLD_OF: [Toolstack, string[], number][] = [
+  [LIBXL, ["nic=br1", "script=fast", "synjitsu_nic=1"], 1],
+  [LIBVIRT, [], 0],
+];
+
+for (const [toolstack, keys, nic] of TOLD_OF) {
+  const www = linuxGuest(1), other = tinyGuest(1);
+  testOn(
+    toolstack,
+    `${toolstack.options}: Synjitsu is told of each boot of those that use it, before they are ready, and the doctor sees it`,
+    [www, other],
+    async (host) => {
+      await using synjitsu = await SynjitsuGuest.start();
+      await synjitsu.serves();
+      const args = [
+        `--synjitsu=${SynjitsuGuest.uuid.toUpperCase()}`,
+        host.config(
+          www,
+          ...["ip=2001:db8::1", "use_synjitsu=1"],
+          ...keys,
+          ...WAITS_FOR_KEY,
+        ),
+        host.config(other),
+      ];
+      await using jitsu = await host.start(...args);
+      await jitsu.logged(/Synjitsu: connected to domain \d+/);
+      await ask(jitsu, other);
+      let isAnswered = false;
+      const answer = ask(jitsu, www).finally(() => isAnswered = true);
+      await until(
+        "the message",
+        async () => (await synjitsu.told()).length > 0,
+      );
+      assertEquals(isAnswered, false);
+      assertEquals((await answer).status, "NOERROR");
+      const domid = (await domains()).get(www.name);
+      const mac = await xenstoreRead(
+        `/local/domain/${domid}/device/vif/${nic}/mac`,
+      );
+      assertEquals(await synjitsu.told(), [
+        synjitsuMessage(mac!, www.ip).toHex(),
+      ]);
+      const { stdout } = await runJitsu(
+        ...["doctor", "--listen=0", "--forwarder=0.0.0.0", toolstack.options],
+        ...args,
+      );
+      assertMatch(
+        stdout,
+        /^ok .* Synjitsu is domain \d+ and takes connections$/m,
+      );
+    },
+  );
+}
+
+testOn(
+  LIBXL,
+  "without its Synjitsu, a unikernel starts and is answered for as ever",
+  [tinyGuest(1)],
+  async (host) => {
+    const guest = tinyGuest(1);
+    await using jitsu = await host.start(
+      `--synjitsu=${SynjitsuGuest.uuid}`,
+      host.config(guest, "nic=br0", "script=fast", "use_synjitsu=1"),
+    );
+    await answered(jitsu, guest);
+    await jitsu.logged(
+      /WARN +summon: tiny1: Synjitsu could not be told of it: no domain has/,
+    );
+  },
+);
