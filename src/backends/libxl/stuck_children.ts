@@ -60,9 +60,18 @@ function look(): void {
       `libxl's child ${pid} waits for a lock that nobody holds, killing it`,
     );
     ended++;
-    Deno.kill(Number(pid), "SIGKILL");
+    kill(Number(pid));
   }
   suspects = seen;
+}
+
+function kill(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGKILL");
+  } catch (error) {
+    // libxl may have killed it meanwhile: it has time limits of its own.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
 
 /** The children of this process that still execute the same program (proc_pid_children(5), proc_pid_exe(5)). */
