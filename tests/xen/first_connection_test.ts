@@ -2,8 +2,8 @@
  * What the first visitor of a unikernel that does not run waits for: from a query to the first byte of HTTP, each way
  * that Jitsu has, beside the time that the unikernel took in the same boot until it listened.
  *
- * `deno task test:xen tests/xen/first_connection_test.ts -- ROUNDS [WORD]` has that many visits each way (that has the word in its name) (`deno task bench:xen`
- * is that with 20).
+ * `deno task test:xen tests/xen/first_connection_test.ts -- ROUNDS [WORD]` has that many visits in each way, or in the
+ * ways that have the word in their names. `deno task bench:xen` has 20 in each, on a host of its own for each.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { testOn, WAITS_FOR_KEY } from "./program.ts";
 import { SynjitsuGuest } from "./synjitsu_guest.ts";
 
 const ROUNDS = Number(Deno.args[0] ?? 2);
-/** What the ways have in their names that are to be gone. */
+/** What is in the names of the ways to go. */
 const ONLY = Deno.args[1] ?? "";
 
 const GUEST = linuxGuest(1);
@@ -96,6 +96,13 @@ async function visit(jitsu: Jitsu): Promise<Visit> {
   };
 }
 
+function print(what: string, ...cells: string[]): void {
+  // deno-lint-ignore no-console -- what was measured
+  console.log(
+    what.padEnd(45) + cells.map((cell) => cell.padStart(10)).join(""),
+  );
+}
+
 /** A resolv.conf(5) that names Jitsu, as long as this is not disposed of. */
 async function resolveWithJitsu(): Promise<AsyncDisposable> {
   const path = "/etc/resolv.conf";
@@ -117,10 +124,10 @@ testOn(
     await using _resolver = await resolveWithJitsu();
     await using synjitsu = await SynjitsuGuest.start();
     await synjitsu.serves();
-    const rows = [[
+    print(
       `medians of ${ROUNDS} boots`,
       ...["listens", "1st byte", "later", "2nd visit", "beyond", "in vain"],
-    ]];
+    );
     for (const { what, options, keys = [], losesNothing } of WAYS) {
       if (!what.includes(ONLY)) continue;
       await using jitsu = await host.start(
@@ -135,7 +142,7 @@ testOn(
       const ms = (of: (visit: Visit) => number) =>
         `${Math.round(median(visits.map(of)))} ms`;
       const inVain = visits.reduce((sum, each) => sum + each.inVain, 0);
-      rows.push([
+      print(
         what,
         ms(({ listening }) => listening),
         ms(({ firstByte }) => firstByte),
@@ -143,14 +150,8 @@ testOn(
         ms(({ again }) => again),
         ms(({ firstByte, listening, again }) => firstByte - listening - again),
         `${inVain}`,
-      ]);
+      );
       if (losesNothing) assertEquals(inVain, 0, what);
     }
-    // deno-lint-ignore no-console -- what was measured
-    console.log(
-      rows.map(([what, ...cells]) =>
-        what.padEnd(45) + cells.map((cell) => cell.padStart(10)).join("")
-      ).join("\n"),
-    );
   },
 );
