@@ -74,7 +74,9 @@ export const LIBXL: Toolstack = {
     return [
       `name=${name}`,
       `kernel=${kernel}`,
-      ...ramdisk === undefined ? [] : [`ramdisk=${ramdisk}`, "nic=br0"],
+      ...ramdisk === undefined
+        ? []
+        : [`ramdisk=${ramdisk}`, "nic=br0", "script=fast"],
       `cmdline=${cmdline}`,
       `memory=${memory}MiB`,
     ];

@@ -6,10 +6,11 @@
  */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { run } from "./dom0.ts";
-import { type Guest, LIBVIRT, LIBXL, linuxGuest } from "./guests.ts";
+import { type Guest, LIBVIRT, LIBXL, linuxGuest, tinyGuest } from "./guests.ts";
 import {
   answered,
   domidOf,
+  gone,
   hasKey,
   type Host,
   testOn,
@@ -27,7 +28,8 @@ function test(
   testOn(LIBVIRT, `${name} (libvirt)`, guests, fn);
 }
 
-const linux0 = linuxGuest(0), linux1 = linuxGuest(1);
+const [linux0, linux1, linux2] = [0, 1, 2].map(linuxGuest);
+const tiny0 = tinyGuest(0);
 
 test(
   "a cold query starts a guest and is answered when its key appears; when it is destroyed with xl, the next query does so again",
@@ -48,6 +50,59 @@ test(
 
 /** Long enough for a visit between an answer and the stop, on a slow machine too. */
 const TTL = "ttl=8";
+
+testOn(
+  LIBXL,
+  "idle guests are stopped in their mode and come back in its way (libxl)",
+  [linux0, linux1, linux2, tiny0],
+  async (host) => {
+    const suspend = ["mode=suspend", ...host.toolstack.suspendToFile];
+    await using jitsu = await host.start(
+      host.config(linux0, TTL, "mode=destroy", ...WAITS_FOR_TCP),
+      host.config(linux1, TTL, "mode=shutdown", ...WAITS_FOR_TCP),
+      host.config(linux2, TTL, ...suspend, ...WAITS_FOR_TCP),
+      host.config(
+        tiny0,
+        TTL,
+        "mode=shutdown",
+        "shutdown_timeout=1",
+        ...WAITS_FOR_KEY,
+      ),
+    );
+    const story = async (
+      guest: Guest,
+      stopped: RegExp,
+      again: RegExp,
+      keeps: boolean,
+    ) => {
+      const boot = await visited(jitsu, guest);
+      const news = jitsu.log.length;
+      await jitsu.logged(stopped);
+      await gone(guest);
+      assertEquals(await visited(jitsu, guest) === boot, keeps, guest.name);
+      await jitsu.logged(again, news);
+    };
+    await Promise.all([
+      story(linux0, /linux0: off after/, /linux0: started in/, false),
+      story(linux1, /linux1: off after/, /linux1: started in/, false),
+      story(linux2, /linux2: suspended after/, /linux2: resumed in/, true),
+      (async () => {
+        await answered(jitsu, tiny0);
+        await jitsu.logged(
+          /tiny0: did not shut down within 1\.0+ s, destroying it/,
+        );
+        await jitsu.logged(/tiny0: off after/);
+        await gone(tiny0);
+        await answered(jitsu, tiny0);
+        assert(await hasKey(tiny0));
+      })(),
+    ]);
+    assert(
+      !jitsu.log.some((line) => /linux1: did not shut down/.test(line)),
+      "linux1 did not power itself off",
+    );
+  },
+);
 
 testOn(
   LIBXL,
