@@ -4,7 +4,7 @@
  * @module
  */
 import type { ConnectionHolder } from "./hold.ts";
-import type { Limit } from "./limit.ts";
+import type { Limit } from "../limit.ts";
 import type { WaitForXenstoreKey } from "./readiness.ts";
 import type { SummonState, Transition } from "./states.ts";
 import type { SummonedUnikernel } from "./summons.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Machine, MachineState } from "../backends/backend.ts";
-import type { Limit } from "./limit.ts";
+import type { Limit } from "../limit.ts";
 import { seconds, type UnikernelLog } from "./text.ts";
 import type { StopMode } from "./unikernel.ts";
 import type { MachineWatch } from "./watch.ts";

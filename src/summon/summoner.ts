@@ -6,7 +6,7 @@
  */
 import type { Machine } from "../backends/backend.ts";
 import { log } from "../log.ts";
-import { Limit } from "./limit.ts";
+import { Limit } from "../limit.ts";
 import type { Past, SummonContext } from "./context.ts";
 import { SummonedUnikernel } from "./summons.ts";
 import type { Unikernel } from "./unikernel.ts";

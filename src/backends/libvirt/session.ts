@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { Limit } from "../../limit.ts";
 import { BackendError } from "../backend.ts";
 import { Connection } from "./connection.ts";
 import { Domain, type DomainKey } from "./domain.ts";
@@ -39,11 +40,8 @@ export type DomainEventListener = (
 export class Session {
   /** Whether the driver reports events. VirtualBox's, VMware's and ESX's do not. */
   hasEvents = true;
-  readonly #maxCalls: number;
+  readonly #calls: Limit;
   readonly #idle: Connection[];
-  readonly #waiting: (() => void)[] = [];
-  #calls = 0;
-  #drained?: () => void;
   readonly #lost = Promise.withResolvers<string>();
   /** Why it is over, once it is. */
   #over?: string;
@@ -55,7 +53,7 @@ export class Session {
     readonly first: Connection,
   ) {
     this.#idle = [first];
-    this.#maxCalls = STATE_IN_CONNECTION.test(uri) ? 1 : MAX_CALLS;
+    this.#calls = new Limit(STATE_IN_CONNECTION.test(uri) ? 1 : MAX_CALLS);
   }
 
   /** Connects. Rejects with {@linkcode BackendError}. */
@@ -123,21 +121,15 @@ export class Session {
   }
 
   /** Lends `work` a connection of its own, after waiting for one if need be. Rejects with what `work` rejects with. */
-  async use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-    if (this.#calls < this.#maxCalls) this.#calls++;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    try {
+  use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    return this.#calls.run(async () => {
       const connection = await this.#take();
       try {
         return await work(connection);
       } finally {
         this.#idle.push(connection);
       }
-    } finally {
-      const next = this.#waiting.shift();
-      if (next !== undefined) next();
-      else if (--this.#calls === 0) this.#drained?.();
-    }
+    });
   }
 
   async #take(): Promise<Connection> {
@@ -160,9 +152,7 @@ export class Session {
   /** Lets calls that are under way finish, refuses those that wait for a connection, and closes all connections. */
   async close(): Promise<void> {
     this.#over ??= "it was closed";
-    if (this.#calls > 0) {
-      await new Promise<void>((resolve) => this.#drained = resolve);
-    }
+    await this.#calls.idle();
     const { libvirt, pointer, runtime } = this.first;
     // These fail on a connection that is lost, and have let go of the callbacks all the same.
     if (this.#eventCallbackId !== undefined) {

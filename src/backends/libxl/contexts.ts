@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Limit } from "../../limit.ts";
 import { BackendError } from "../backend.ts";
 import { Context } from "./context.ts";
 
@@ -14,16 +15,12 @@ const MAX_CALLS = 12;
 
 export class Contexts {
   readonly #idle: Context[] = [];
-  readonly #waiting: (() => void)[] = [];
-  #calls = 0;
+  readonly #calls = new Limit(MAX_CALLS);
   #closed = false;
-  #drained?: () => void;
 
   /** Lends `work` a context of its own, after waiting for one if need be. Rejects with what `work` rejects with. */
-  async use<T>(work: (context: Context) => Promise<T>): Promise<T> {
-    if (this.#calls < MAX_CALLS) this.#calls++;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    try {
+  use<T>(work: (context: Context) => Promise<T>): Promise<T> {
+    return this.#calls.run(async () => {
       if (this.#closed) throw new BackendError("the libxl backend is closed");
       const context = this.#idle.pop() ?? await Context.open();
       try {
@@ -31,19 +28,13 @@ export class Contexts {
       } finally {
         this.#idle.push(context);
       }
-    } finally {
-      const next = this.#waiting.shift();
-      if (next !== undefined) next();
-      else if (--this.#calls === 0) this.#drained?.();
-    }
+    });
   }
 
   /** Lets calls that are under way finish, refuses those that wait for a context, and closes all contexts. */
   async close(): Promise<void> {
     this.#closed = true;
-    if (this.#calls > 0) {
-      await new Promise<void>((resolve) => this.#drained = resolve);
-    }
+    await this.#calls.idle();
     await Promise.all(this.#idle.splice(0).map((each) => each.close()));
   }
 }

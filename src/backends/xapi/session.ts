@@ -7,6 +7,7 @@
  * @module
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { Limit } from "../../limit.ts";
 import { log } from "../../log.ts";
 import { BackendError } from "../backend.ts";
 import { type Target, urlOf } from "./connect.ts";
@@ -50,8 +51,7 @@ export class Session {
   #ticket?: Ticket;
   #loggingIn?: Promise<Ticket>;
   readonly #closing = new AbortController();
-  #calls = 0;
-  readonly #waiting: (() => void)[] = [];
+  readonly #calls = new Limit(MAX_CALLS);
 
   constructor(rpc: Rpc, target: Target, password: string) {
     this.#rpc = rpc;
@@ -74,16 +74,8 @@ export class Session {
    * Calls a method in the session; `params` are those after the session's. Rejects with XapiError where XAPI refuses,
    * and with {@linkcode Unreachable} where the pool could not be reached for a while.
    */
-  async call(method: string, ...params: Value[]): Promise<Value> {
-    if (this.#calls < MAX_CALLS) this.#calls++;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    try {
-      return await this.#call(method, params);
-    } finally {
-      const next = this.#waiting.shift();
-      if (next) next(); // which takes over our place
-      else this.#calls--;
-    }
+  call(method: string, ...params: Value[]): Promise<Value> {
+    return this.#calls.run(() => this.#call(method, params));
   }
 
   async #call(method: string, params: Value[]): Promise<Value> {

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { Limit } from "../../src/summon/limit.ts";
+import { Limit } from "../src/limit.ts";
 
 const never = new AbortController().signal;
 
@@ -90,4 +90,22 @@ Deno.test("a call whose signal has aborted already is not made", async () => {
   await assertRejects(() => run("a", AbortSignal.abort(new Error("gone"))));
   assertEquals(started, []);
   assert(!limit.full);
+});
+
+Deno.test("calls without a signal wait for their turn too, and when all are over, that is told", async () => {
+  const limit = new Limit(1);
+  await limit.idle();
+  const ends: (() => void)[] = [];
+  const all = [1, 2].map(() =>
+    limit.run(() => new Promise<void>((resolve) => ends.push(resolve)))
+  );
+  let isIdle = false;
+  const idle = limit.idle().then(() => isIdle = true);
+  assertEquals(ends.length, 1);
+  ends[0]();
+  await settle();
+  assertEquals(ends.length, 2);
+  assert(!isIdle);
+  ends[1]();
+  await Promise.all([...all, idle]);
 });

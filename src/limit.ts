@@ -9,6 +9,7 @@
 export class Limit {
   #running = 0;
   readonly #queue: (() => void)[] = [];
+  readonly #idle: (() => void)[] = [];
 
   constructor(readonly max: number) {}
 
@@ -21,32 +22,41 @@ export class Limit {
    * Makes `call` when its turn has come and settles as it does. When `signal` aborts before that, the call is not made
    * and this rejects with the signal's reason; afterwards the signal changes nothing.
    */
-  async run<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
-    signal.throwIfAborted();
+  async run<T>(call: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    signal?.throwIfAborted();
     if (this.full) await this.#turn(signal);
     else this.#running++;
     try {
-      signal.throwIfAborted();
+      signal?.throwIfAborted();
       return await call();
     } finally {
       const next = this.#queue.shift();
       if (next) next(); // which takes over our place
-      else this.#running--;
+      else if (--this.#running === 0) {
+        for (const resolve of this.#idle.splice(0)) resolve();
+      }
     }
   }
 
-  #turn(signal: AbortSignal): Promise<void> {
+  /** Resolves when no call runs any more, and none waits. */
+  async idle(): Promise<void> {
+    if (this.#running > 0) {
+      await new Promise<void>((resolve) => this.#idle.push(resolve));
+    }
+  }
+
+  #turn(signal?: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const leave = () => {
       this.#queue.splice(this.#queue.indexOf(enter), 1);
-      reject(signal.reason);
+      reject(signal!.reason);
     };
     const enter = () => {
-      signal.removeEventListener("abort", leave);
+      signal?.removeEventListener("abort", leave);
       resolve();
     };
     this.#queue.push(enter);
-    signal.addEventListener("abort", leave, { once: true });
+    signal?.addEventListener("abort", leave, { once: true });
     return promise;
   }
 }
