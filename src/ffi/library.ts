@@ -55,3 +55,24 @@ export function openLibrary<const S extends Deno.ForeignLibraryInterface>(
     }; install it with ${library.install.join(" or ")}`,
   );
 }
+
+/**
+ * A function that returns a library's functions, and opens it when it is first called.
+ *
+ * @param Failure what that throws, with the message of {@linkcode LibraryError}, when it cannot be opened
+ */
+export function lazyLibrary<const S extends Deno.ForeignLibraryInterface>(
+  library: Library,
+  symbols: S,
+  Failure: new (message: string) => Error,
+): () => Deno.DynamicLibrary<S>["symbols"] {
+  let opened: Deno.DynamicLibrary<S>["symbols"] | undefined;
+  return () => {
+    try {
+      return opened ??= openLibrary(library, symbols).symbols;
+    } catch (error) {
+      if (error instanceof LibraryError) throw new Failure(error.message);
+      throw error;
+    }
+  };
+}

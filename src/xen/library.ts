@@ -14,7 +14,10 @@ const OLDEST = 10;
 export function xenLibrary(name: string): Library {
   return {
     name,
-    candidates: candidates(name, folders(), hypervisorVersion()),
+    candidates: {
+      [Symbol.iterator]: () =>
+        candidates(name, folders(), hypervisorVersion()).values(),
+    },
     install: [
       "apt-get install xen-utils (Debian, Ubuntu)",
       "dnf install xen-libs (Fedora, EL)",

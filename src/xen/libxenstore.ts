@@ -6,7 +6,8 @@
  * @module
  */
 import { holding } from "../ffi/hold.ts";
-import { LibraryError, openLibrary } from "../ffi/library.ts";
+import { FREE } from "../ffi/libc.ts";
+import { lazyLibrary } from "../ffi/library.ts";
 
 const SYMBOLS = {
   xs_open: {
@@ -98,13 +99,7 @@ const SYMBOLS = {
     nonblocking: true,
   },
 
-  // The C library's, found through libxenstore's own dependencies: what libxenstore allocated, its own free() frees.
-  free: {
-    parameters: [
-      "pointer", // void *ptr
-    ],
-    result: "void",
-  },
+  ...FREE,
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** libxenstore's functions. */
@@ -130,21 +125,16 @@ export class XenstoreError extends Error {
   override name = "XenstoreError";
 }
 
-let library: LibXenstore | undefined;
-
 /**
  * Opens libxenstore, the first time it is called.
  *
  * @throws {XenstoreError} when it is not installed
  */
-export function loadLibXenstore(): LibXenstore {
-  try {
-    return library ??= openLibrary(LIBRARY, SYMBOLS).symbols;
-  } catch (error) {
-    if (error instanceof LibraryError) throw new XenstoreError(error.message);
-    throw error;
-  }
-}
+export const loadLibXenstore: () => LibXenstore = lazyLibrary(
+  LIBRARY,
+  SYMBOLS,
+  XenstoreError,
+);
 
 /** A connection to xenstored. Calls may overlap, they wait for each other inside libxenstore. */
 export class Connection {

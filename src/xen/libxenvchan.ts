@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { LibraryError, openLibrary } from "../ffi/library.ts";
+import { lazyLibrary } from "../ffi/library.ts";
 import { xenLibrary } from "./library.ts";
 import { LOG_SYMBOLS } from "./message_log.ts";
 
@@ -63,18 +63,13 @@ export class VchanError extends Error {
   override name = "VchanError";
 }
 
-let library: LibXenvchan | undefined;
-
 /**
  * Opens libxenvchan, the first time it is called.
  *
  * @throws {VchanError} when it is not installed
  */
-export function loadLibXenvchan(): LibXenvchan {
-  try {
-    return library ??= openLibrary(xenLibrary("libxenvchan"), SYMBOLS).symbols;
-  } catch (error) {
-    if (error instanceof LibraryError) throw new VchanError(error.message);
-    throw error;
-  }
-}
+export const loadLibXenvchan: () => LibXenvchan = lazyLibrary(
+  xenLibrary("libxenvchan"),
+  SYMBOLS,
+  VchanError,
+);

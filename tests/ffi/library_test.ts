@@ -1,5 +1,14 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
-import { LibraryError, openLibrary } from "../../src/ffi/library.ts";
+import {
+  assert,
+  assertEquals,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
+import {
+  lazyLibrary,
+  LibraryError,
+  openLibrary,
+} from "../../src/ffi/library.ts";
 
 const GETPID = {
   getpid: { parameters: [], result: "i32" },
@@ -67,4 +76,32 @@ Deno.test("a library none of whose versions is installed is reported as such", (
     LibraryError,
     "tried nothing: no file that could be it is installed; install it with make install",
   );
+});
+
+Deno.test("a lazy library is opened when it is asked for, once", () => {
+  let opened = 0;
+  const load = lazyLibrary(
+    {
+      ...LIBC,
+      candidates: {
+        *[Symbol.iterator]() {
+          opened++;
+          yield* LIBC.candidates;
+        },
+      },
+    },
+    GETPID,
+    RangeError,
+  );
+  assertEquals(opened, 0);
+  assertEquals(load().getpid(), Deno.pid);
+  assertStrictEquals(load(), load());
+  assertEquals(opened, 1);
+});
+
+Deno.test("a lazy library that is missing is reported with the error it was given, each time", () => {
+  const load = lazyLibrary({ ...LIBC, candidates: [] }, GETPID, RangeError);
+  for (let i = 0; i < 2; i++) {
+    assertThrows(load, RangeError, "cannot open the C library; tried nothing");
+  }
 });

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { LibraryError, openLibrary } from "../../ffi/library.ts";
+import { lazyLibrary } from "../../ffi/library.ts";
 import { log } from "../../log.ts";
 import { BackendError } from "../backend.ts";
 import { LibvirtError, readVirError } from "./errors.ts";
@@ -35,6 +35,7 @@ const LIBRARY = {
   ],
 };
 
+const openLibvirt = lazyLibrary(LIBRARY, SYMBOLS, BackendError);
 let library: Libvirt | undefined;
 
 /**
@@ -44,13 +45,7 @@ let library: Libvirt | undefined;
  */
 export function loadLibvirt(): Libvirt {
   if (library !== undefined) return library;
-  let loaded;
-  try {
-    loaded = openLibrary(LIBRARY, SYMBOLS).symbols;
-  } catch (error) {
-    if (error instanceof LibraryError) throw new BackendError(error.message);
-    throw error;
-  }
+  const loaded = openLibvirt();
   // The event loop has to be there before the first connection is opened, and cannot be taken away again.
   if (loaded.virInitialize() < 0 || loaded.virEventRegisterDefaultImpl() < 0) {
     throw new BackendError(

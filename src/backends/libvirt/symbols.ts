@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { FREE } from "../../ffi/libc.ts";
 
 export const SYMBOLS = {
   virInitialize: {
@@ -288,13 +289,7 @@ export const SYMBOLS = {
     nonblocking: true,
   },
 
-  // The C library's, found through libvirt's own dependencies: what libvirt allocated, its own free() frees.
-  free: {
-    parameters: [
-      "pointer", // void *ptr
-    ],
-    result: "void",
-  },
+  ...FREE,
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** `void (*virErrorFunc)(void *userData, virErrorPtr error)` */

@@ -10,6 +10,7 @@
  *
  * @module
  */
+import { FREE } from "../../ffi/libc.ts";
 import { LOG_SYMBOLS } from "../../xen/message_log.ts";
 
 /** `const libxl_asyncop_how *ao_how`, always NULL: the call returns when the operation is over. */
@@ -264,10 +265,5 @@ export const SYMBOLS = {
     result: "i32",
   },
 
-  free: {
-    parameters: [
-      "pointer", // void *ptr
-    ],
-    result: "void",
-  },
+  ...FREE,
 } as const satisfies Deno.ForeignLibraryInterface;
