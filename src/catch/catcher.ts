@@ -9,6 +9,7 @@
  * @module
  */
 import { log } from "../log.ts";
+import { macText } from "../mac.ts";
 import { answerTo, questionFor } from "./answers.ts";
 import {
   type Claim,
@@ -334,9 +335,4 @@ function hasMac({ mac, otherMacs }: Boot, other: Octets): boolean {
 /** Whether it is an IPv6 address of one link, RFC 4291 section 2.5.6. */
 function isLinkLocal({ length, 0: first, 1: second }: Octets): boolean {
   return length === 16 && first === 0xfe && (second & 0xc0) === 0x80;
-}
-
-function macText(mac: Octets): string {
-  return Array.from(mac, (octet) => octet.toString(16).padStart(2, "0"))
-    .join(":");
 }

@@ -11,7 +11,12 @@ import {
 } from "../catch/catcher.ts";
 import { parseAddress } from "../dns/address.ts";
 import { LibraryError } from "../ffi/library.ts";
-import type { BootingMachine, ConnectionHolder } from "../summon/hold.ts";
+import { macOctets } from "../mac.ts";
+import {
+  type BootingMachine,
+  type ConnectionHolder,
+  macOfNic,
+} from "../summon/hold.ts";
 import { StartError } from "./options.ts";
 
 export class CatchHolder implements ConnectionHolder {
@@ -48,30 +53,18 @@ export class CatchHolder implements ConnectionHolder {
  *
  * @throws {Error} where it has no such network interface
  */
-export function caughtOf({ unikernel, macs }: BootingMachine): Caught {
-  const { name, addresses, catchNic } = unikernel;
-  const mac = macs[catchNic];
-  if (mac === undefined) {
-    throw new Error(
-      `catch_nic=${catchNic}: there is no such network interface; its last is ${
-        macs.length - 1
-      }`,
-    );
-  }
+export function caughtOf(booting: BootingMachine): Caught {
+  const { unikernel: { name, addresses, catchNic }, macs } = booting;
+  const mac = macOfNic(booting, "catch_nic", catchNic);
   return {
     name,
     addresses: addresses.map((each) => parseAddress(each)!),
-    mac: octetsOf(mac),
-    otherMacs: macs.filter((each) => each !== mac).map(octetsOf),
+    mac: macOctets(mac),
+    otherMacs: macs.filter((each) => each !== mac).map(macOctets),
   };
 }
 
 function addressesOf(name: string): Uint8Array[] {
   return Deno.networkInterfaces().filter((each) => each.name === name)
     .flatMap(({ address }) => parseAddress(address) ?? []);
-}
-
-/** The six octets of a MAC address in hexadecimal. */
-function octetsOf(mac: string): Uint8Array {
-  return Uint8Array.fromHex(mac.replaceAll(":", ""));
 }

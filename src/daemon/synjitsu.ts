@@ -4,7 +4,11 @@
  * @module
  */
 import { isIPv4 } from "node:net";
-import type { BootingMachine, ConnectionHolder } from "../summon/hold.ts";
+import {
+  type BootingMachine,
+  type ConnectionHolder,
+  macOfNic,
+} from "../summon/hold.ts";
 import { VchanError } from "../xen/libxenvchan.ts";
 import { XenstoreError } from "../xen/libxenstore.ts";
 import { Synjitsu } from "../xen/synjitsu.ts";
@@ -44,16 +48,10 @@ export class SynjitsuHolder implements ConnectionHolder {
  * @throws {Error} where there is no such interface
  */
 export function pairOf(
-  { unikernel, macs }: BootingMachine,
+  booting: BootingMachine,
 ): { mac: string; address: string } | undefined {
-  const { addresses, useSynjitsu, synjitsuNic } = unikernel;
+  const { addresses, useSynjitsu, synjitsuNic } = booting.unikernel;
   const address = addresses.find((each) => isIPv4(each));
   if (!useSynjitsu || address === undefined) return undefined;
-  const mac = macs[synjitsuNic];
-  if (mac !== undefined) return { mac, address };
-  throw new Error(
-    `synjitsu_nic=${synjitsuNic}: there is no such network interface; its last is ${
-      macs.length - 1
-    }`,
-  );
+  return { mac: macOfNic(booting, "synjitsu_nic", synjitsuNic), address };
 }

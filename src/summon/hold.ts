@@ -21,6 +21,25 @@ export interface BootingMachine {
   readonly macs: readonly string[];
 }
 
+/**
+ * The MAC address of the network interface with that index, which is the value of `key`.
+ *
+ * @throws {Error} where it has no such interface
+ */
+export function macOfNic(
+  { macs }: BootingMachine,
+  key: string,
+  index: number,
+): string {
+  const mac = macs[index];
+  if (mac !== undefined) return mac;
+  throw new Error(
+    `${key}=${index}: there is no such network interface; its last is ${
+      macs.length - 1
+    }`,
+  );
+}
+
 /** Told of each boot of each machine. */
 export interface ConnectionHolder {
   /**

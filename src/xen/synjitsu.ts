@@ -9,7 +9,9 @@
  *
  * @module
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { log } from "../log.ts";
+import { macOctets } from "../mac.ts";
 import { loadLibXenvchan, VchanError } from "./libxenvchan.ts";
 import { VchanClient } from "./vchan.ts";
 import { type Unwatch, watch, type WatchListener } from "./watches.ts";
@@ -33,7 +35,7 @@ export function synjitsuMessage(
   address: string,
 ): Uint8Array<ArrayBuffer> {
   return Uint8Array.from([
-    ...mac.split(":").map((pair) => parseInt(pair, 16)),
+    ...macOctets(mac),
     ...address.split(".").map(Number),
   ]);
 }
@@ -149,7 +151,7 @@ export class Synjitsu {
       } catch (error) {
         if (signal.aborted) return;
         this.#enter("warn", (error as Error).message);
-        await sleep(RETRY_MS, signal);
+        await sleep(RETRY_MS, undefined, { signal }).catch(() => {}); // the loop ends then
       }
       open = () => Xenstore.open();
     }
@@ -219,15 +221,4 @@ export class Synjitsu {
     this.#state = state;
     log("summon")[level](`Synjitsu: ${state}`);
   }
-}
-
-/** Resolves after that many milliseconds, or when the signal aborts. */
-async function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  const { promise: over, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  const wake = () => resolve();
-  signal.addEventListener("abort", wake);
-  await over;
-  signal.removeEventListener("abort", wake);
-  clearTimeout(timer);
 }

@@ -5,6 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { isAbsolute, resolve } from "node:path";
+import { macText } from "../../mac.ts";
 import { RUMPRUN_CONFIG_MAX } from "../../xen/rumprun.ts";
 import { BackendError, type MachineConfig } from "../backend.ts";
 import { SAVE_DIR } from "./description.ts";
@@ -198,6 +199,5 @@ export function uuidOf(name: string): string {
 export function macOf(uuid: string, nic: number): string {
   const digest = createHash("sha256").update(`${uuid} nic ${nic}`).digest();
   digest[0] = 0x02; // locally administered, one interface
-  return [...digest.subarray(0, 6)]
-    .map((byte) => byte.toString(16).padStart(2, "0")).join(":");
+  return macText(digest.subarray(0, 6));
 }
