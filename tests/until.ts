@@ -8,7 +8,7 @@
  * How long anything may take before a test gives up on it: generous, since the machine may be busy. On one that is slow
  * by nature, TEST_PATIENCE is that in seconds.
  */
-const PATIENCE_MS = 1000 * Number(Deno.env.get("TEST_PATIENCE") ?? 20);
+const PATIENCE_MS = 1000 * Number(Deno.env.get("TEST_PATIENCE") ?? 60);
 
 /** Resolves with the first value of `check` that is neither undefined nor false; fails with `what` when none comes. */
 export async function until<T>(

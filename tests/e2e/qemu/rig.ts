@@ -140,11 +140,15 @@ export class QemuRig implements AsyncDisposable {
       await Deno.writeTextFile(file, domainXml(each, image));
       await this.virsh("define", file);
       await Deno.remove(file);
-      this.#end.defer(async () => {
-        await this.virsh("destroy", each.name).catch(() => {}); // it may be off
-        await this.virsh("undefine", "--managed-save", each.name);
-      });
+      this.#end.defer(() => this.#remove(each));
     }
+  }
+
+  async #remove({ name }: Guest): Promise<void> {
+    // A test that failed may have left libvirtd dead, and the next rig wants the same names.
+    if (this.#libvirtd === undefined) await this.startLibvirtd();
+    await this.virsh("destroy", name).catch(() => {}); // it may be off
+    await this.virsh("undefine", "--managed-save", name);
   }
 
   /** What virsh prints for that command. Rejects with what it says when it fails. */
