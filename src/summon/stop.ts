@@ -5,7 +5,7 @@
  */
 import type { Machine, MachineState } from "../backends/backend.ts";
 import type { Limit } from "../limit.ts";
-import { seconds, type UnikernelLog } from "./text.ts";
+import { messageOf, seconds, type UnikernelLog } from "./text.ts";
 import type { StopMode } from "./unikernel.ts";
 import type { MachineWatch } from "./watch.ts";
 
@@ -22,6 +22,8 @@ export interface StopContext {
   readonly limit: Limit;
   /** Held by the caller for the time of {@linkcode MachineStop.run}; let go of while a guest shuts itself down. */
   readonly watch: MachineWatch;
+  /** A monotonic clock in milliseconds. */
+  now(): number;
   /** Milliseconds that a shutdown may take. */
   readonly gracePeriod: number;
   readonly log: UnikernelLog;
@@ -46,7 +48,7 @@ export class MachineStop {
    */
   async run(signal: AbortSignal): Promise<Exclude<MachineState, "running">> {
     const machine = this.#machine;
-    const { limit, gracePeriod, log } = this.#context;
+    const { limit, log } = this.#context;
     const found = await machine.state(); // a start that was interrupted may have left it in any
     if (found !== "running" && (found === "off" || this.#mode !== "destroy")) {
       return found;
@@ -55,15 +57,33 @@ export class MachineStop {
       return await limit.run(() => machine.suspend(), signal);
     }
     if (this.#mode === "shutdown") {
-      await limit.run(() => machine.shutdown(), signal);
-      if (await this.#offWithin(gracePeriod, signal)) return "off";
-      log(
-        "warn",
-        `did not shut down within ${seconds(gracePeriod)}, destroying it`,
-      );
+      const failure = await this.#shutDown(signal);
+      if (failure === undefined) return "off";
+      log("warn", `${failure}, destroying it`);
     }
     await limit.run(() => machine.destroy(), signal);
     return "off";
+  }
+
+  /**
+   * Resolves when the machine has shut down, or with what to say when its grace period is over. Rejects when the request
+   * fails sooner: the guest had no time.
+   */
+  async #shutDown(signal: AbortSignal): Promise<string | undefined> {
+    const { limit, gracePeriod, now } = this.#context;
+    const late = `did not shut down within ${seconds(gracePeriod)}`;
+    let asked = now();
+    try {
+      await limit.run(() => {
+        asked = now();
+        return this.#machine.shutdown();
+      }, signal);
+    } catch (error) {
+      // libvirt's Xen driver waits for the guest's consent, and fails after a minute.
+      if (signal.aborted || now() - asked < gracePeriod) throw error;
+      return `${late} (${messageOf(error)})`;
+    }
+    return await this.#offWithin(gracePeriod, signal) ? undefined : late;
   }
 
   /** Ends the grace period of a shutdown: the machine was seen off. */

@@ -210,6 +210,7 @@ export class SummonedUnikernel {
     const stop = this.#stop = new MachineStop(this.#machine, mode, {
       limit: this.#context.stops,
       watch: this.#watch,
+      now: this.#context.now,
       gracePeriod: this.#machine.gracePeriod ??
         this.unikernel.shutdownTimeout * 1000,
       log: this.#log,

@@ -453,6 +453,34 @@ Deno.test("a shutdown that takes longer than its grace period is followed by des
   );
 });
 
+for (const [takes, calls] of [[29_999, 1], [30_000, 2]]) {
+  Deno.test(
+    `a request to shut down that fails after ${takes} of 30000 ms is followed by ${
+      calls === 1 ? "nothing" : "destroy"
+    }`,
+    async () => {
+      using stage = new Stage();
+      const { machine, www } = await stage.www(
+        { mode: "shutdown", shutdownTimeout: 30 },
+        "running",
+      );
+      machine.takes.shutdown = takes;
+      machine.fails.shutdown = ["it is deaf"];
+      www.stop("told to");
+      await stage.elapse(30_000);
+      assertEquals(machine.calls, ["shutdown", "destroy"].slice(0, calls));
+      assertEquals(www.state, calls === 1 ? "ready" : "off");
+      assert(
+        stage.log.includes(
+          calls === 1
+            ? "ERROR www: could not be stopped: it is deaf"
+            : "WARN www: did not shut down within 30.00 s (it is deaf), destroying it",
+        ),
+      );
+    },
+  );
+}
+
 Deno.test("the machine's own grace period wins", async () => {
   using stage = new Stage();
   const { machine, www } = await stage.www(
