@@ -33,10 +33,14 @@ export const TINY = "/guest/tiny";
 /** A Linux that serves HTTP: see rig/guest/init. */
 export const LINUX = "/guest/vmlinux", INITRD = "/guest/guest.cpio";
 
+/** What the guest's kernel does not spend its time on: a sixth of its boot under emulation. */
+const QUICKER =
+  "mitigations=off nokaslr noreplace-smp audit=0 apparmor=0 cryptomgr.notests 8250.nr_uarts=0";
+
 /** The kernel's command line of the Linux guest with these addresses, the first of eth0 and so on. */
 export function linuxCommandLine(...addresses: string[]): string {
   const ip = addresses.map((address) => `${address}/24`).join(",");
-  return `console=hvc0 quiet mitigations=off panic=-1 jitsu.ip=${ip}`;
+  return `console=hvc0 quiet panic=-1 ${QUICKER} jitsu.ip=${ip}`;
 }
 
 /** Runs a command and resolves with what it prints. Rejects with what it says when it fails. */

@@ -15,7 +15,7 @@ import { LIBXL, linuxGuest } from "./guests.ts";
 import { testOn, WAITS_FOR_KEY } from "./program.ts";
 import { SynjitsuGuest } from "./synjitsu_guest.ts";
 
-const ROUNDS = Number(Deno.args[0] ?? 2);
+const ROUNDS = Number(Deno.args[0] ?? 1);
 /** What is in the names of the ways to go. */
 const ONLY = Deno.args[1] ?? "";
 
@@ -132,7 +132,7 @@ testOn(
       if (!what.includes(ONLY)) continue;
       await using jitsu = await host.start(
         ...["--listen=53", "--log-format=json", ...options],
-        host.config(GUEST, "script=fast", ...keys, ...WAITS_FOR_KEY),
+        host.config(GUEST, ...keys, ...WAITS_FOR_KEY),
       );
       if (options.includes(`--synjitsu=${SynjitsuGuest.uuid}`)) {
         await jitsu.logged(/connected to domain/);

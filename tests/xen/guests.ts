@@ -17,9 +17,11 @@ export interface Guest {
   cmdline: string;
   /** MiB. */
   memory: number;
+  /** Where it has a network interface, at `br0`: what puts that up with libxl. */
+  script?: string;
 }
 
-/** A Linux guest with a network interface at `br0`. It sets `data/ready` when it serves HTTP. */
+/** A Linux guest with a network interface. It sets `data/ready` when it serves HTTP. */
 export function linuxGuest(number: number): Guest {
   const ip = `10.77.0.${10 + number}`;
   return {
@@ -29,6 +31,7 @@ export function linuxGuest(number: number): Guest {
     ramdisk: INITRD,
     cmdline: linuxCommandLine(ip),
     memory: 96,
+    script: "fast",
   };
 }
 
@@ -70,13 +73,12 @@ export const LIBXL: Toolstack = {
     end.defer(() => destroyAll(guests));
     return Promise.resolve(end);
   },
-  keys({ name, kernel, ramdisk, cmdline, memory }) {
+  keys({ name, kernel, ramdisk, cmdline, memory, script }) {
     return [
       `name=${name}`,
       `kernel=${kernel}`,
-      ...ramdisk === undefined
-        ? []
-        : [`ramdisk=${ramdisk}`, "nic=br0", "script=fast"],
+      ...ramdisk === undefined ? [] : [`ramdisk=${ramdisk}`],
+      ...script === undefined ? [] : ["nic=br0", `script=${script}`],
       `cmdline=${cmdline}`,
       `memory=${memory}MiB`,
     ];
@@ -119,7 +121,7 @@ function virsh(...args: string[]): Promise<string> {
 }
 
 function domainXml(
-  { name, kernel, ramdisk, cmdline, memory }: Guest,
+  { name, kernel, ramdisk, cmdline, memory, script }: Guest,
 ): string {
   return `<domain type='xen'>
   <name>${name}</name>
@@ -135,7 +137,7 @@ function domainXml(
   <on_crash>destroy</on_crash>
   <devices>
     ${
-    ramdisk === undefined
+    script === undefined
       ? ""
       : "<interface type='bridge'><source bridge='br0'/></interface>"
   }

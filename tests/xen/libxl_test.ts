@@ -40,7 +40,7 @@ function test(
 }
 
 const linux0 = linuxGuest(0);
-const tiny0 = tinyGuest(0);
+const [tiny0, tiny1, tiny2] = [0, 1, 2].map(tinyGuest);
 
 /** A file with that text, for the time of a test. */
 class TextFile {
@@ -72,7 +72,6 @@ test(
         "nic=br1",
         "mac=02:00:00:00:00:0a",
         "script=vif-bridge",
-        "script=fast",
         `disk=${data.path}@xvda`,
         `disk=${image.path}@xvdb:ro`,
         `rumprun_config=${rumprun.path}`,
@@ -92,8 +91,8 @@ test(
     );
     const vif = `/local/domain/0/backend/vif/${await domidOf(guest)}`;
     assertEquals(await xenstoreRead(`${vif}/0/mac`), "02:00:00:00:00:0a");
-    assertMatch(await xenstoreRead(`${vif}/0/script`) ?? "", /\/vif-bridge$/);
-    assertMatch(await xenstoreRead(`${vif}/1/script`) ?? "", /\/vif-fast$/);
+    assertMatch(await xenstoreRead(`${vif}/0/script`) ?? "", /\/vif-fast$/);
+    assertMatch(await xenstoreRead(`${vif}/1/script`) ?? "", /\/vif-bridge$/);
   },
 );
 
@@ -188,6 +187,49 @@ test(
     // It may have been finished before it was seen.
     const found = jitsu.log.some((line) => /found running/.test(line));
     assertEquals(fresh === domid, found);
+  },
+);
+
+test(
+  "while xenstored and xl are busy, names that are ready are answered at once, and cold ones when their guests are up",
+  [tiny0, tiny1, tiny2],
+  async (host) => {
+    await using jitsu = await host.start(
+      host.config(tiny0, ...WAITS_FOR_KEY),
+      host.config(tiny1, "ttl=2", ...WAITS_FOR_KEY),
+    );
+    await answered(jitsu, tiny0);
+    const busy = ["xenstore-ls", "xl list -l", "xenstore-write /busy 1"].map(
+      (command) =>
+        new Deno.Command("sh", {
+          args: ["-c", `while :; do ${command}; done`],
+          stdout: "null",
+        }).spawn(),
+    );
+    try {
+      for (let i = 0; i < 3; i++) {
+        const news = jitsu.log.length;
+        const cold = answered(jitsu, tiny1);
+        let answers = 0, done = false;
+        const ready = (async () => {
+          while (!done) {
+            await answered(jitsu, tiny0);
+            answers++;
+          }
+        })();
+        const other = xlCreate(tinyConfig(tiny2.name));
+        await cold;
+        await other;
+        await run("xl", "destroy", tiny2.name);
+        done = true;
+        await ready;
+        assert(answers > 0);
+        await jitsu.logged(/tiny1: off after/, news);
+      }
+    } finally {
+      for (const each of busy) each.kill("SIGKILL");
+      await Promise.all(busy.map(({ status }) => status));
+    }
   },
 );
 

@@ -18,7 +18,7 @@ const CACHE = `${
 /** Where the tests are that need Xen. */
 const TESTS = ["tests/backends/libxl/", "tests/xen/"];
 /** Seconds until the machine is taken for stuck. */
-const LIMIT = 1500;
+const LIMIT = 3600;
 
 function say(text: string): void {
   // deno-lint-ignore no-console -- a program for people

@@ -143,7 +143,7 @@ test("a Synjitsu that does not read costs a warning for each message that has no
 
 /** Each toolstack, the keys for a second network interface, and which one Synjitsu is to be told of then. */
 const TOLD_OF: [Toolstack, string[], number][] = [
-  [LIBXL, ["nic=br1", "script=fast", "synjitsu_nic=1"], 1],
+  [LIBXL, ["nic=br1", "synjitsu_nic=1"], 1],
   [LIBVIRT, [], 0],
 ];
 

@@ -1,0 +1,168 @@
+/**
+ * How long it takes from a query to its answer, and what of that goes where, beside `xl create` of the same guest in the
+ * same boot of the host. All ways in turn, round after round, for the machine may be busier now than then; medians.
+ *
+ * `deno task test:xen tests/xen/times_test.ts -- ROUNDS` has that many rounds.
+ *
+ * @module
+ */
+import { assertEquals } from "@std/assert";
+import { waitForXenstoreKey } from "../../src/xen/wait_for_key.ts";
+import { median, timeQuery } from "../bench/measure.ts";
+import type { Jitsu } from "../e2e/harness.ts";
+import { domains, run, xlCreate } from "./dom0.ts";
+import { type Guest, LIBVIRT, LIBXL, linuxGuest } from "./guests.ts";
+import { hasKey, Host, testOn, WAITS_FOR_KEY } from "./program.ts";
+
+const ROUNDS = Number(Deno.args[0] ?? 1);
+
+/** Milliseconds. */
+interface Times {
+  /** From the query, or the start of xl, until the guest says that it serves: the answer. */
+  total: number;
+  /** Of that, until the domain runs. */
+  create: number;
+}
+
+/** A way to start a guest. */
+interface Way {
+  name: string;
+  start(): Promise<Times>;
+  /** Takes the guest down; resolves when whoever started it knows that it is gone. */
+  end(): Promise<unknown>;
+}
+
+function print(what: string, ...cells: string[]): void {
+  // deno-lint-ignore no-console -- what was measured
+  console.log(
+    what.padEnd(30) + cells.map((cell) => cell.padStart(10)).join(""),
+  );
+}
+
+/** The guest that is started each way, under a name of its own. */
+function guest(name: string, script?: string): Guest {
+  return { ...linuxGuest(0), name, script };
+}
+
+/** The guest without an interface, and so without an address to wait for. */
+function bare(name: string): Guest {
+  const all = guest(name);
+  return { ...all, cmdline: all.cmdline.replace(/ jitsu\.ip=\S+/, "") };
+}
+
+/** `xl create`, and then a wait for the key. */
+function xl(
+  { name, kernel, ramdisk, cmdline, memory, script }: Guest,
+): Way {
+  const config = [
+    `name="${name}"`,
+    'type="pv"',
+    `kernel="${kernel}"`,
+    `ramdisk="${ramdisk}"`,
+    `extra="${cmdline}"`,
+    `memory=${memory}`,
+    script === undefined ? "" : `vif=["bridge=br0,script=${script}"]`,
+  ].join("\n");
+  return {
+    name: `xl create, ${script ?? "no interface"}`,
+    async start() {
+      const began = performance.now();
+      await xlCreate(config, "-q");
+      const created = performance.now();
+      await waitForXenstoreKey(
+        (await domains()).get(name)!,
+        "data/ready",
+        AbortSignal.timeout(300_000),
+      );
+      return {
+        total: performance.now() - began,
+        create: created - began,
+      };
+    },
+    end: () => run("xl", "destroy", name),
+  };
+}
+
+/** A query to Jitsu. */
+function query(jitsu: Jitsu, toolstack: string, guest: Guest): Way {
+  return {
+    name: `Jitsu, ${toolstack}, ${guest.script ?? "no interface"}`,
+    async start() {
+      const from = jitsu.log.length;
+      const total = await timeQuery(jitsu, `${guest.name}.test`);
+      assertEquals(await hasKey(guest), true, "answered too early");
+      const [, create] = await jitsu.logged(/started in (\S+) s/, from);
+      return { total, create: 1000 * Number(create) };
+    },
+    async end() {
+      const from = jitsu.log.length;
+      await run("xl", "destroy", guest.name);
+      await jitsu.logged(/: off \(/, from);
+    },
+  };
+}
+
+const xlStock = guest("xl", "vif-bridge"), xlBare = bare("xlbare");
+const stock = guest("stock", "vif-bridge"), fast = guest("fast", "fast");
+const none = bare("bare"), virt = guest("virt", "vif-bridge");
+
+testOn(
+  LIBXL,
+  "a query is answered when the key of its guest is there, whatever made the guest; the times beside those of xl create are printed",
+  [xlStock, stock, fast, xlBare, none],
+  async (host) => {
+    const config = (guest: Guest) => host.config(guest, ...WAITS_FOR_KEY);
+    await using libxl = await host.start(...[stock, fast, none].map(config));
+    const libvirtHost = new Host(LIBVIRT);
+    await using _domains = await LIBVIRT.start([virt]);
+    await using libvirt = await libvirtHost.start(
+      libvirtHost.config(virt, ...WAITS_FOR_KEY),
+    );
+    const ways = [
+      xl(xlStock),
+      query(libxl, "libxl", stock),
+      query(libxl, "libxl", fast),
+      query(libvirt, "libvirt", virt),
+      xl(xlBare),
+      query(libxl, "libxl", none),
+    ];
+    const times = ways.map((): Times[] => []);
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const [i, way] of ways.entries()) {
+        times[i].push(await way.start());
+        await way.end();
+      }
+    }
+    report(ways, times);
+  },
+);
+
+/** Prints the table. The first four ways have an interface; the two after them have none, xl's first. */
+function report(ways: Way[], times: Times[][]): void {
+  const medians = times.map((all) => ({
+    total: median(all.map(({ total }) => total)),
+    create: median(all.map(({ create }) => create)),
+    boot: median(all.map(({ total, create }) => total - create)),
+  }));
+  const seconds = (ms: number) => (ms / 1000).toFixed(2);
+  const [withInterface, , , , withNone, libxlWithNone] = medians;
+  print(
+    "seconds from query to key,",
+    ...["answer", "create", "hotplug", "boot", "to xl"],
+  );
+  print(`medians of ${ROUNDS}`);
+  for (const [i, { name }] of ways.entries()) {
+    const { total, create, boot } = medians[i];
+    const beside = i < 4 ? withInterface : withNone;
+    // libvirt creates with libxl too.
+    const base = i === 0 ? withNone : libxlWithNone;
+    print(
+      name,
+      seconds(total),
+      seconds(create),
+      i < 4 ? seconds(create - base.create) : "",
+      seconds(boot),
+      `${((total / beside.total - 1) * 100).toFixed(1)} %`,
+    );
+  }
+}
