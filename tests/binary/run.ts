@@ -34,14 +34,5 @@ await deno(
   "tests/e2e",
 );
 if (Deno.build.arch === "x86_64" && Deno.uid() === 0) {
-  await deno("cache", "tests/e2e/qemu/program_test.ts");
-  await deno(
-    "run",
-    "-A",
-    "tests/e2e/qemu/sandbox.ts",
-    "deno",
-    "test",
-    "-A",
-    "tests/e2e/qemu/program_test.ts",
-  );
+  await deno("task", "test:qemu");
 } else console.log("skipped: real guests take root on x86_64");

@@ -7,7 +7,14 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import type { Jitsu } from "../e2e/harness.ts";
 import { run } from "./dom0.ts";
-import { type Guest, LIBVIRT, LIBXL, linuxGuest, tinyGuest } from "./guests.ts";
+import {
+  bootId,
+  type Guest,
+  LIBVIRT,
+  LIBXL,
+  linuxGuest,
+  tinyGuest,
+} from "./guests.ts";
 import {
   answered,
   domidOf,
@@ -142,13 +149,18 @@ test(
   },
 );
 
-const TEN = Array.from({ length: 10 }, (_, i) => linuxGuest(i));
+const TEN = [
+  linux0,
+  linux1,
+  ...Array.from({ length: 8 }, (_, i) => tinyGuest(i)),
+];
 
 testOn(LIBXL, "ten names at once are ten guests (libxl)", TEN, async (host) => {
   await using jitsu = await host.start(
-    "--max-starts=2", // more at once make each other late for libxl here
-    ...TEN.map((guest) => host.config(guest, ...WAITS_FOR_TCP)),
+    ...TEN.map((guest) => host.config(guest, ...WAITS_FOR_KEY)),
   );
-  const boots = await Promise.all(TEN.map((guest) => visited(jitsu, guest)));
-  assertEquals(new Set(boots).size, TEN.length);
+  await Promise.all(TEN.map((guest) => answered(jitsu, guest)));
+  assertEquals(new Set(await Promise.all(TEN.map(domidOf))).size, TEN.length);
+  for (const guest of TEN) assert(await hasKey(guest), guest.name);
+  assertNotEquals(await bootId(linux0), await bootId(linux1));
 });
