@@ -9,6 +9,7 @@ import {
   defaultControlPath,
   type ReloadReport,
   type Request,
+  restartNeeded,
   type UnikernelStatus,
   Unreachable,
 } from "../control/protocol.ts";
@@ -132,11 +133,7 @@ function reloadLines(
   );
   lines.push(`${unchanged.length} unchanged\n`);
   if (needRestart.length > 0) {
-    lines.push(
-      `these options have changed and count only after a restart: ${
-        needRestart.join(", ")
-      }\n`,
-    );
+    lines.push(`${restartNeeded(needRestart)}\n`);
   }
   return lines.join("");
 }

@@ -8,12 +8,17 @@ import { BACKENDS } from "../backends/registry.ts";
 import {
   type CommandName,
   ControlError,
+  noUnikernel,
   type Request,
   type UnikernelStatus,
   Unreachable,
 } from "../control/protocol.ts";
 import { SqliteStore } from "../store/sqlite.ts";
-import type { Change, Store, StoredUnikernel } from "../store/store.ts";
+import {
+  operatorChange,
+  type Store,
+  type StoredUnikernel,
+} from "../store/store.ts";
 import type { Unikernel } from "../summon/unikernel.ts";
 import { readArguments } from "./args.ts";
 import { readSpec } from "./unikernels.ts";
@@ -69,7 +74,7 @@ export class StoppedDaemon implements AsyncDisposable {
         const { name, stop } = request;
         if (stop) break;
         find(await this.#store.unikernels(), name);
-        await this.#store.remove(name, change("jitsu remove"));
+        await this.#store.remove(name, operatorChange("jitsu remove"));
         return { items: [], result: { name } };
       }
     }
@@ -94,13 +99,9 @@ export class StoppedDaemon implements AsyncDisposable {
       ], true);
     }
     const configuration = { name, backend: this.#backend, spec };
-    await this.#store.configure(configuration, change("jitsu add"));
+    await this.#store.configure(configuration, operatorChange("jitsu add"));
     return { name, outcome: isKnown ? "changed" : "added" };
   }
-}
-
-function change(reason: string): Change {
-  return { time: Date.now(), origin: "operator", reason };
 }
 
 function find(
@@ -109,9 +110,7 @@ function find(
 ): StoredUnikernel {
   const found = all.find((each) => each.name === name);
   if (found !== undefined) return found;
-  throw new ControlError([
-    `there is no unikernel ${name}: jitsu status lists them`,
-  ], true);
+  throw noUnikernel(name);
 }
 
 /** A unikernel as a daemon without further options has it. */

@@ -94,6 +94,20 @@ export class ControlError extends Error implements Refusal {
   }
 }
 
+/** The refusal of a name that no unikernel has. */
+export function noUnikernel(name: string): ControlError {
+  return new ControlError([
+    `there is no unikernel ${name}: jitsu status lists them`,
+  ], true);
+}
+
+/** Says which options a reload could not change. */
+export function restartNeeded(options: readonly string[]): string {
+  return `these options have changed and count only after a restart: ${
+    options.join(", ")
+  }`;
+}
+
 /** Nobody answers at the control socket, or stops doing so. */
 export class Unreachable extends Error {
   override name = "Unreachable";

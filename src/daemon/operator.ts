@@ -7,13 +7,15 @@
 import {
   type CommandName,
   ControlError,
+  noUnikernel,
   type ReloadReport,
   type Request,
+  restartNeeded,
   type UnikernelStatus,
 } from "../control/protocol.ts";
 import type { Handler, Reply } from "../control/server.ts";
 import { log } from "../log.ts";
-import type { Change, Store } from "../store/store.ts";
+import { operatorChange, type Store } from "../store/store.ts";
 import type { SummonedUnikernel } from "../summon/summons.ts";
 import {
   STOP_MODES,
@@ -200,11 +202,7 @@ export class Operator {
       report,
     );
     if (needRestart.length > 0) {
-      log("jitsu").warn(
-        `these options have changed and count only after a restart: ${
-          needRestart.join(", ")
-        }`,
-      );
+      log("jitsu").warn(restartNeeded(needRestart));
     }
     for (const problem of problems) log("jitsu").error(`reload: ${problem}`);
     if (problems.length > 0) {
@@ -219,7 +217,7 @@ export class Operator {
     if (outcome !== "unchanged") {
       const { backend } = this.#options;
       await noted(
-        this.#store.configure({ name, backend, spec }, change(reason)),
+        this.#store.configure({ name, backend, spec }, operatorChange(reason)),
       );
     }
     return outcome;
@@ -233,16 +231,14 @@ export class Operator {
       );
     } finally {
       this.#options.recorder.forget(name);
-      await noted(this.#store.remove(name, change(reason)));
+      await noted(this.#store.remove(name, operatorChange(reason)));
     }
   }
 
   #find(name: string): SummonedUnikernel {
     const found = this.#registry.get(name);
     if (found !== undefined) return found;
-    throw new ControlError([
-      `there is no unikernel ${name}: jitsu status lists them`,
-    ], true);
+    throw noUnikernel(name);
   }
 
   #statusOf(summoned: SummonedUnikernel): UnikernelStatus {
@@ -271,10 +267,6 @@ export class Operator {
       spec: unikernel.spec,
     };
   }
-}
-
-function change(reason: string): Change {
-  return { time: Date.now(), origin: "operator", reason };
 }
 
 /** Waits for a change to be stored that has been made. */

@@ -18,6 +18,11 @@ export interface Change {
   reason: string;
 }
 
+/** A change that the operator makes now. */
+export function operatorChange(reason: string): Change {
+  return { time: Date.now(), origin: "operator", reason };
+}
+
 /** A unikernel as it was configured. */
 export interface Configuration {
   /** Unique in the store. */
