@@ -128,8 +128,7 @@ testOn(
       ONLY === undefined ? losesNothing : what.includes(ONLY)
     );
     const isTold = ({ options }: Way) => options.includes(TELL_SYNJITSU);
-    // It is in every way's bridge, which would otherwise have no link until the guest is up: what a visitor in dom0
-    // sends is dropped then before anybody sees it.
+    // In every way, for the bridge has a link by it: without one, first attempts from dom0 fail with --catch.
     await using synjitsu = await SynjitsuGuest.start();
     await synjitsu.serves();
     print(
