@@ -72,17 +72,17 @@ export class MachineStop {
   async #shutDown(signal: AbortSignal): Promise<string | undefined> {
     const { limit, gracePeriod, now } = this.#context;
     const late = `did not shut down within ${seconds(gracePeriod)}`;
-    let asked = now();
-    try {
-      await limit.run(() => {
-        asked = now();
-        return this.#machine.shutdown();
-      }, signal);
-    } catch (error) {
-      // libvirt's Xen driver waits for the guest's consent, and fails after a minute.
-      if (signal.aborted || now() - asked < gracePeriod) throw error;
-      return `${late} (${messageOf(error)})`;
-    }
+    const refusal = await limit.run(async () => {
+      const asked = now();
+      try {
+        await this.#machine.shutdown();
+      } catch (error) {
+        // libvirt's Xen driver waits for the guest's consent, and fails after a minute.
+        if (signal.aborted || now() - asked < gracePeriod) throw error;
+        return messageOf(error);
+      }
+    }, signal);
+    if (refusal !== undefined) return `${late} (${refusal})`;
     return await this.#offWithin(gracePeriod, signal) ? undefined : late;
   }
 

@@ -17,7 +17,7 @@ import {
   type Visit,
   visit,
 } from "../e2e/qemu/visit.ts";
-import { median } from "./measure.ts";
+import { median, printRow } from "./measure.ts";
 
 const ROUNDS = Number(Deno.args[0] ?? 5);
 /** An interface where no guest is: what is asked for there is nobody's first connection. */
@@ -29,17 +29,16 @@ const WAYS: [what: string, options: string[]][] = [
   ["early answer, --catch", ["--answer=early", `--catch=${BRIDGE}`]],
 ];
 
-const column = (value: number) => `${value.toFixed(0)} ms`.padStart(11);
+const cell = (value: number) => `${value.toFixed(0)} ms`;
 
 await using rig = await QemuRig.start({ guests: 1 });
 const [guest] = rig.guests;
 await useNameServer();
 await run(["ip", "link", "add", ELSEWHERE, "type", "bridge"]);
 await using other = await neighbour();
-console.log(
-  `first visits to a QEMU guest, medians of ${ROUNDS}:`.padEnd(38) +
-    ["listening", "answered", "first byte", "between", "most", "warm", "lost"]
-      .map((word) => word.padStart(11)).join(""),
+printRow(
+  `first visits to a QEMU guest, medians of ${ROUNDS}:`,
+  ...["listening", "answered", "first byte", "between", "most", "warm", "lost"],
 );
 for (const [what, options] of WAYS) {
   await using jitsu = await startForVisits(guest, ...options);
@@ -61,14 +60,16 @@ for (const [what, options] of WAYS) {
   }
   const got = seen.filter(({ firstByte }) => firstByte !== undefined);
   const between = got.map((each) => each.firstByte! - each.listening);
-  console.log(
-    what.padEnd(38) + [
+  printRow(
+    what,
+    ...[
       median(seen.map((each) => each.listening)),
       median(seen.map((each) => each.answered)),
       median(got.map((each) => each.firstByte!)),
       median(between),
       Math.max(...between),
       median(warm),
-    ].map(column).join("") + String(seen.length - got.length).padStart(11),
+    ].map(cell),
+    `${seen.length - got.length}`,
   );
 }

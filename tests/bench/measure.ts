@@ -20,6 +20,14 @@ export function ms(value: number): string {
   return `${value.toFixed(value < 100 ? 2 : 0)} ms`;
 }
 
+/** Prints a row of a table: what it is about, and its cells. */
+export function printRow(what: string, ...cells: string[]): void {
+  // deno-lint-ignore no-console -- what was measured
+  console.log(
+    what.padEnd(46) + cells.map((cell) => cell.padStart(11)).join(""),
+  );
+}
+
 /** A query for a name's A record. */
 export function addressQuery(name: string): Uint8Array {
   return encodeMessage({

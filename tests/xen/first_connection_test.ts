@@ -8,7 +8,7 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
-import { median } from "../bench/measure.ts";
+import { median, printRow } from "../bench/measure.ts";
 import type { Jitsu } from "../e2e/harness.ts";
 import { run } from "./dom0.ts";
 import { LIBXL, linuxGuest } from "./guests.ts";
@@ -98,13 +98,6 @@ async function visit(jitsu: Jitsu): Promise<Visit> {
   };
 }
 
-function print(what: string, ...cells: string[]): void {
-  // deno-lint-ignore no-console -- what was measured
-  console.log(
-    what.padEnd(45) + cells.map((cell) => cell.padStart(10)).join(""),
-  );
-}
-
 /** A resolv.conf(5) that names Jitsu, as long as this is not disposed of. */
 async function resolveWithJitsu(): Promise<AsyncDisposable> {
   const path = "/etc/resolv.conf";
@@ -131,7 +124,7 @@ testOn(
     // In every way, for the bridge has a link by it: without one, first attempts from dom0 fail with --catch.
     await using synjitsu = await SynjitsuGuest.start();
     await synjitsu.serves();
-    print(
+    printRow(
       `medians of ${ROUNDS} boots`,
       ...["listens", "1st byte", "later", "2nd visit", "beyond", "in vain"],
     );
@@ -147,7 +140,7 @@ testOn(
       const ms = (of: (visit: Visit) => number) =>
         `${Math.round(median(visits.map(of)))} ms`;
       const inVain = visits.reduce((sum, each) => sum + each.inVain, 0);
-      print(
+      printRow(
         what,
         ms(({ listening }) => listening),
         ms(({ firstByte }) => firstByte),

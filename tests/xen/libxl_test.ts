@@ -13,31 +13,15 @@ import {
   xenstoreRead,
   xlCreate,
 } from "./dom0.ts";
-import {
-  bootId,
-  fetchText,
-  type Guest,
-  LIBXL,
-  linuxGuest,
-  tinyGuest,
-} from "./guests.ts";
+import { bootId, fetchText, LIBXL, linuxGuest, tinyGuest } from "./guests.ts";
 import {
   answered,
   ask,
   domidOf,
-  type Host,
   testOn,
   visited,
   WAITS_FOR_KEY,
 } from "./program.ts";
-
-function test(
-  name: string,
-  guests: Guest[],
-  fn: (host: Host) => Promise<void>,
-): void {
-  testOn(LIBXL, name, guests, fn);
-}
 
 const linux0 = linuxGuest(0);
 const [tiny0, tiny1, tiny2] = [0, 1, 2].map(tinyGuest);
@@ -54,7 +38,8 @@ class TextFile {
   }
 }
 
-test(
+testOn(
+  LIBXL,
   "a guest gets its interfaces each by its script, its disks and its rumprun configuration",
   [linux0],
   async (host) => {
@@ -96,7 +81,7 @@ test(
   },
 );
 
-test("a PVH guest", [linux0], async (host) => {
+testOn(LIBXL, "a PVH guest", [linux0], async (host) => {
   // Under emulation it needs this to boot.
   using extra = new TextFile('{"b_info":{"tsc_mode":"native"}}');
   await using jitsu = await host.start(
@@ -114,7 +99,8 @@ test("a PVH guest", [linux0], async (host) => {
   assertEquals(c_info.type, "pvh");
 });
 
-test(
+testOn(
+  LIBXL,
   "a guest that cannot be saved runs on, and that is told: where the disk is full, and where the guest does not respond",
   [linux0, tiny0],
   async (host) => {
@@ -148,7 +134,8 @@ test(
   },
 );
 
-test(
+testOn(
+  LIBXL,
   "a domain with the guest's name but another UUID is left alone, and that is told before anything is served",
   [tiny0],
   async (host) => {
@@ -168,7 +155,8 @@ test(
   },
 );
 
-test(
+testOn(
+  LIBXL,
   "a domain that was being made when Jitsu was killed with -9 is made anew by the next one",
   [tiny0],
   async (host) => {
@@ -190,7 +178,8 @@ test(
   },
 );
 
-test(
+testOn(
+  LIBXL,
   "while xenstored and xl are busy, names that are ready are answered at once, and cold ones when their guests are up",
   [tiny0, tiny1, tiny2],
   async (host) => {
@@ -233,7 +222,8 @@ test(
   },
 );
 
-test(
+testOn(
+  LIBXL,
   "a guest that is told to have a kernel that is none is SERVFAIL, in libxl's words",
   [tiny0],
   async (host) => {

@@ -101,8 +101,8 @@ export async function visited(jitsu: Jitsu, guest: Guest): Promise<string> {
 }
 
 /** Whether the guest has set its key since it booted. */
-export async function hasKey({ name }: Guest): Promise<boolean> {
-  const domid = (await domains()).get(name);
+export async function hasKey(guest: Guest): Promise<boolean> {
+  const domid = await domidOf(guest);
   return await xenstoreRead(`/local/domain/${domid}/data/ready`) === "1";
 }
 

@@ -4,6 +4,7 @@ import { loadLibXenvchan } from "../../src/xen/libxenvchan.ts";
 import { Synjitsu, synjitsuMessage } from "../../src/xen/synjitsu.ts";
 import { collectLog } from "../collect_log.ts";
 import { runJitsu } from "../e2e/harness.ts";
+import { openFiles } from "../open_files.ts";
 import { until } from "../until.ts";
 import { domains, isDom0, test, xenstoreRead } from "./dom0.ts";
 import {
@@ -13,7 +14,7 @@ import {
   tinyGuest,
   type Toolstack,
 } from "./guests.ts";
-import { answered, ask, testOn, WAITS_FOR_KEY } from "./program.ts";
+import { answered, ask, domidOf, testOn, WAITS_FOR_KEY } from "./program.ts";
 import { SynjitsuGuest } from "./synjitsu_guest.ts";
 
 // Not by the first test that needs them: what a test loads, it has to unload.
@@ -26,7 +27,6 @@ const MAC = "00:16:3e:aa:00:01";
 /** The address of number `i`, and what Synjitsu then has to say of it. */
 const address = (i: number) => `10.78.${i >> 8}.${i & 255}`;
 const hex = (i: number) => synjitsuMessage(MAC, address(i)).toHex();
-const openFiles = () => [...Deno.readDirSync("/proc/self/fd")].length;
 
 Deno.test("what Synjitsu is told has six octets of MAC and four of IPv4, first octet first", () => {
   assertEquals(
@@ -177,7 +177,7 @@ for (const [toolstack, keys, nic] of TOLD_OF) {
       );
       assertEquals(isAnswered, false);
       assertEquals((await answer).status, "NOERROR");
-      const domid = (await domains()).get(www.name);
+      const domid = await domidOf(www);
       const mac = await xenstoreRead(
         `/local/domain/${domid}/device/vif/${nic}/mac`,
       );

@@ -8,11 +8,11 @@
  */
 import { assertEquals } from "@std/assert";
 import { waitForXenstoreKey } from "../../src/xen/wait_for_key.ts";
-import { median, timeQuery } from "../bench/measure.ts";
+import { median, printRow, timeQuery } from "../bench/measure.ts";
 import type { Jitsu } from "../e2e/harness.ts";
-import { domains, run, xlCreate } from "./dom0.ts";
+import { run, xlCreate } from "./dom0.ts";
 import { type Guest, LIBVIRT, LIBXL, linuxGuest } from "./guests.ts";
-import { hasKey, Host, testOn, WAITS_FOR_KEY } from "./program.ts";
+import { domidOf, hasKey, Host, testOn, WAITS_FOR_KEY } from "./program.ts";
 
 const ROUNDS = Number(Deno.args[0] ?? 1);
 
@@ -32,13 +32,6 @@ interface Way {
   end(): Promise<unknown>;
 }
 
-function print(what: string, ...cells: string[]): void {
-  // deno-lint-ignore no-console -- what was measured
-  console.log(
-    what.padEnd(30) + cells.map((cell) => cell.padStart(10)).join(""),
-  );
-}
-
 /** The guest that is started each way, under a name of its own. */
 function guest(name: string, script?: string): Guest {
   return { ...linuxGuest(0), name, script };
@@ -51,9 +44,8 @@ function bare(name: string): Guest {
 }
 
 /** `xl create`, and then a wait for the key. */
-function xl(
-  { name, kernel, ramdisk, cmdline, memory, script }: Guest,
-): Way {
+function xl(guest: Guest): Way {
+  const { name, kernel, ramdisk, cmdline, memory, script } = guest;
   const config = [
     `name="${name}"`,
     'type="pv"',
@@ -70,7 +62,7 @@ function xl(
       await xlCreate(config, "-q");
       const created = performance.now();
       await waitForXenstoreKey(
-        (await domains()).get(name)!,
+        (await domidOf(guest))!,
         "data/ready",
         AbortSignal.timeout(300_000),
       );
@@ -146,17 +138,17 @@ function report(ways: Way[], times: Times[][]): void {
   }));
   const seconds = (ms: number) => (ms / 1000).toFixed(2);
   const [withInterface, , , , withNone, libxlWithNone] = medians;
-  print(
+  printRow(
     "seconds from query to key,",
     ...["answer", "create", "hotplug", "boot", "to xl"],
   );
-  print(`medians of ${ROUNDS}`);
+  printRow(`medians of ${ROUNDS}`);
   for (const [i, { name }] of ways.entries()) {
     const { total, create, boot } = medians[i];
     const beside = i < 4 ? withInterface : withNone;
     // libvirt creates with libxl too.
     const base = i === 0 ? withNone : libxlWithNone;
-    print(
+    printRow(
       name,
       seconds(total),
       seconds(create),

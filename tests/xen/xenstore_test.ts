@@ -4,6 +4,7 @@ import { writeRumprunConfig } from "../../src/xen/rumprun.ts";
 import { waitForXenstoreKey } from "../../src/xen/wait_for_key.ts";
 import { watch } from "../../src/xen/watches.ts";
 import { Xenstore } from "../../src/xen/xenstore.ts";
+import { openFiles } from "../open_files.ts";
 import { until } from "../until.ts";
 import { isDom0, run, test, xenstoreRead } from "./dom0.ts";
 
@@ -23,9 +24,6 @@ async function withXenstore(
     await xenstore.remove(HOME);
   }
 }
-
-/** How many files this process has open. */
-const openFiles = () => [...Deno.readDirSync("/proc/self/fd")].length;
 
 test("what is written to xenstore is read, listed and removed", () =>
   withXenstore(async (xenstore) => {

@@ -5,6 +5,7 @@ import { LIBC } from "../../../src/ffi/libc.ts";
 import { openLibrary } from "../../../src/ffi/library.ts";
 import { loadLibXenstore } from "../../../src/xen/libxenstore.ts";
 import { gc } from "../../ffi/gc.ts";
+import { openFiles } from "../../open_files.ts";
 import { isDom0, run, test, TINY } from "../../xen/dom0.ts";
 
 const DOMAINS = 200;
@@ -37,10 +38,9 @@ function heap(): number {
 
 /** What a process or xenstore can have too much of. */
 async function inventory() {
-  const names = (folder: string) => [...Deno.readDirSync(folder)].length;
   return {
-    files: names("/proc/self/fd"),
-    userdata: names("/var/lib/xen"),
+    files: openFiles(),
+    userdata: [...Deno.readDirSync("/var/lib/xen")].length,
     domains: (await run("xenstore-list", "/local/domain")).split("\n").length,
     libxl: (await run("xenstore-list", "/libxl")).split("\n").length,
     vm: (await run("xenstore-list", "/vm")).split("\n").length,

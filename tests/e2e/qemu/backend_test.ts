@@ -5,6 +5,7 @@ import {
   type Machine,
 } from "../../../src/backends/backend.ts";
 import { LIBVIRT } from "../../../src/backends/libvirt/description.ts";
+import { openFiles } from "../../open_files.ts";
 import { until } from "../../until.ts";
 import { booted, isDown } from "./guest.ts";
 import { type Guest, inSandbox, QEMU_URI, QemuRig } from "./rig.ts";
@@ -176,7 +177,3 @@ Deno.test(
     assertEquals(openFiles(), before);
   },
 );
-
-function openFiles(): number {
-  return [...Deno.readDirSync("/proc/self/fd")].length;
-}
