@@ -65,6 +65,7 @@ export class FakeXenstore {
     return this.#written.has(domid);
   }
   wait(domid: number, _key: string, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.reject(signal.reason);
     if (this.has(domid)) return Promise.resolve();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#waiting.set(domid, [...this.#waiting.get(domid) ?? [], resolve]);
