@@ -55,19 +55,23 @@ interface Waiting {
 interface Boot extends Caught {
   syns: HeldSyns<Waiting>;
   heard: PromiseWithResolvers<void>;
-  /** Asks for it again, until it is heard of. */
+  /** Asks for it now, and again until it is heard of. */
+  ask(): void;
   asking?: ReturnType<typeof setTimeout>;
   /** Where this host was told of which address. */
   learned: Map<string, { ifindex: number; address: Octets }>;
 }
 
 /** Milliseconds between two questions for a machine that has not answered yet, at first, and then. */
-const OFTEN = 50, OFTEN_FOR = 20_000, SELDOM = 250;
+const OFTEN = 25, OFTEN_FOR = 10_000, SELDOM = 250;
 
 /** How a boot ends, for the one who has begun it. */
 export interface Catch {
-  /** Resolves when the machine has answered for itself: it is on the network. */
-  readonly heard: Promise<void>;
+  /**
+   * Resolves when the machine has answered for itself: it is on the network. Not there where it may be on a network
+   * that is none of the interfaces': its first address is not in theirs.
+   */
+  readonly heard?: Promise<void>;
   /** The machine answers for itself: it is sent what it has missed. */
   ready(): void;
   /** It will not. */
@@ -82,6 +86,8 @@ export interface CatcherOptions {
   now(): number;
   /** The addresses of an interface as they are now, 4 or 16 octets each. */
   addressesOf(name: string): readonly Octets[];
+  /** Whether an address, of 4 or 16 octets, is in a network of that interface: this host looks for it there. */
+  isOnLink(name: string, address: Octets): boolean;
 }
 
 export class Catcher {
@@ -115,19 +121,31 @@ export class Catcher {
       ...machine,
       syns: new HeldSyns(this.#options.now),
       heard: Promise.withResolvers(),
+      ask: () => {},
       learned: new Map(),
     };
-    for (const address of boot.addresses) {
-      const key = address.toHex();
-      if (!this.#boots.has(key)) this.#boots.set(key, boot);
-    }
+    const free = boot.addresses.filter((each) =>
+      !this.#boots.has(each.toHex())
+    );
+    for (const address of free) this.#boots.set(address.toHex(), boot);
     if (this.#readable === undefined) this.#watch();
-    this.#ask(
+    const isOnLink = (socket: PacketSocket, address: Octets) =>
+      this.#options.isOnLink(socket.name, address);
+    for (const socket of this.#sockets) {
+      for (const address of free.filter((each) => isOnLink(socket, each))) {
+        this.#tellHost(boot, socket, address, "unless it knows better");
+      }
+    }
+    boot.ask = this.#asking(
       boot,
       this.#sockets.flatMap((each) => this.#questions(boot, each)),
     );
+    boot.ask();
+    const [first] = boot.addresses;
     return {
-      heard: boot.heard.promise,
+      heard: this.#sockets.some((each) => isOnLink(each, first))
+        ? boot.heard.promise
+        : undefined,
       ready: () => {
         this.#letGo(boot);
         this.#end(boot);
@@ -186,18 +204,28 @@ export class Catcher {
   #answer(question: Question, socket: PacketSocket, isOwn: boolean): void {
     const { target, address, mac } = question;
     const boot = this.#boots.get(target.toHex());
-    if (boot === undefined || hasMac(boot, mac)) return; // the machine itself, which makes sure
+    if (boot === undefined) return;
+    // The machine itself, which makes sure that its address is free. It is on the network, then.
+    if (hasMac(boot, mac)) return boot.ask();
     if (!isOwn) {
       const answer = answerTo(question, boot.mac, socket.mac);
       this.#attempt(boot, () => socket.send(answer));
     } else if (!isZero(address)) this.#tellHost(boot, socket, target);
   }
 
-  /** This host asks, and would not hear an answer that is sent. */
-  #tellHost(boot: Boot, { ifindex }: PacketSocket, target: Octets): void {
+  /**
+   * This host would not hear an answer that is sent. It is told when it asks, and before: on a bridge that has no link
+   * yet nobody sees it ask.
+   */
+  #tellHost(
+    boot: Boot,
+    { ifindex }: PacketSocket,
+    target: Octets,
+    when?: "unless it knows better",
+  ): void {
     const address = target.slice();
     this.#attempt(boot, () => {
-      this.#neighbours.learn(ifindex, address, boot.mac);
+      this.#neighbours.learn(ifindex, address, boot.mac, when);
       boot.learned.set(`${ifindex} ${address.toHex()}`, { ifindex, address });
     });
   }
@@ -208,6 +236,7 @@ export class Catcher {
     if (boot === undefined) return;
     if (hasMac(boot, mac)) {
       clearTimeout(boot.asking);
+      boot.ask = () => {};
       boot.heard.resolve();
       return;
     }
@@ -252,18 +281,19 @@ export class Catcher {
   }
 
   /**
-   * Asks for the machine again and again, until it answers for itself. If somebody else does, the address is theirs.
+   * Asks for the machine, and again and again until it answers for itself. If somebody else does, the address is theirs.
    * Questions may wait for the machine somewhere, as in QEMU until there is a driver, which is why it is asked less often
    * when it takes long.
    */
-  #ask(boot: Boot, questions: readonly (() => void)[]): void {
+  #asking(boot: Boot, questions: readonly (() => void)[]): () => void {
     const until = this.#options.now() + OFTEN_FOR;
     const ask = () => {
+      clearTimeout(boot.asking);
       for (const question of questions) this.#attempt(boot, question);
       const isOften = this.#options.now() < until;
       boot.asking = setTimeout(ask, isOften ? OFTEN : SELDOM);
     };
-    ask();
+    return ask;
   }
 
   #questions(boot: Boot, socket: PacketSocket): (() => void)[] {
@@ -290,6 +320,7 @@ export class Catcher {
 
   #end(boot: Boot): void {
     clearTimeout(boot.asking);
+    boot.ask = () => {};
     boot.heard.resolve();
     for (const [address, each] of this.#boots) {
       if (each === boot) this.#boots.delete(address);

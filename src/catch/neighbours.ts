@@ -49,10 +49,16 @@ export class Neighbours implements Disposable {
 
   /**
    * The address is at that MAC address, as if it had just said so: the kernel sends what waits for it, and checks it in
-   * its own time. Throws {@linkcode SystemError}: EPERM without CAP_NET_ADMIN.
+   * its own time. What it has heard from another MAC address can be left as it is. Throws {@linkcode SystemError}: EPERM
+   * without CAP_NET_ADMIN.
    */
-  learn(ifindex: number, address: Octets, mac: Octets): void {
-    const flags = NLM_F_CREATE | NLM_F_REPLACE;
+  learn(
+    ifindex: number,
+    address: Octets,
+    mac: Octets,
+    when?: "unless it knows better",
+  ): void {
+    const flags = NLM_F_CREATE | (when === undefined ? NLM_F_REPLACE : 0);
     this.#request(RTM_NEWNEIGH, flags, ifindex, [
       [NDA_DST, address],
       [NDA_LLADDR, mac],

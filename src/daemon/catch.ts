@@ -10,6 +10,7 @@ import {
   type Caught,
 } from "../catch/catcher.ts";
 import { parseAddress } from "../dns/address.ts";
+import { isInNetwork, parseNetwork } from "../dns/network.ts";
 import { LibraryError } from "../ffi/library.ts";
 import { macOctets } from "../mac.ts";
 import {
@@ -29,7 +30,7 @@ export class CatchHolder implements ConnectionHolder {
   ): Promise<CatchHolder> {
     try {
       return new CatchHolder(
-        await Catcher.open({ interfaces, now, addressesOf }),
+        await Catcher.open({ interfaces, now, addressesOf, isOnLink }),
       );
     } catch (error) {
       if (error instanceof CatchError || error instanceof LibraryError) {
@@ -64,7 +65,18 @@ export function caughtOf(booting: BootingMachine): Caught {
   };
 }
 
-function addressesOf(name: string): Uint8Array[] {
-  return Deno.networkInterfaces().filter((each) => each.name === name)
+function interfacesNamed(name: string): Deno.NetworkInterfaceInfo[] {
+  return Deno.networkInterfaces().filter((each) => each.name === name);
+}
+
+export function addressesOf(name: string): Uint8Array[] {
+  return interfacesNamed(name)
     .flatMap(({ address }) => parseAddress(address) ?? []);
+}
+
+export function isOnLink(name: string, address: Uint8Array): boolean {
+  return interfacesNamed(name).some(({ cidr }) => {
+    const network = parseNetwork(cidr);
+    return network !== undefined && isInNetwork(address, network);
+  });
 }

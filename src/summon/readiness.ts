@@ -10,7 +10,7 @@ import { messageOf } from "./text.ts";
 
 /**
  * Resolves when the key, relative to `/local/domain/DOMID/`, is in xenstore. Rejects when xenstore cannot be asked, and
- * with the signal's reason when that aborts.
+ * with the signal's reason when that aborts or has been.
  */
 export type WaitForXenstoreKey = (
   domid: number,
@@ -24,8 +24,8 @@ const TCP_INTERVAL = 100;
 const TCP_REFUSED_INTERVAL = 10;
 /** How many attempts are open at once, which makes each 2 s old at most: more than any round trip to a guest. */
 const TCP_ATTEMPTS = 20;
-/** The same as long as somebody is to tell when the machine is on the network, which it need not for certain. */
-const UNHEARD_INTERVAL = 1000, UNHEARD_ATTEMPTS = 2;
+/** Milliseconds between two as long as somebody is to tell when the machine is on the network, in case nobody does. */
+const UNHEARD_INTERVAL = 5000;
 /** Milliseconds until what could not be asked is asked again. */
 const TROUBLE_INTERVAL = 1000;
 
@@ -51,7 +51,8 @@ function delay(ms: number, signal: AbortSignal): Promise<void> {
  *
  * A SYN that reached nobody is sent again after 1 s, 3 s, ... only (RFC 6298, section 2), so each attempt is soon
  * followed by a fresh one while the older ones stay open, in case only the reply is slow. Until `heard`, if it is there,
- * has resolved, there are fewer of them: what they send may wait somewhere, and come to the machine all at once.
+ * has resolved, they would be in vain and there are next to none: what they send may wait somewhere, and come to the
+ * machine all at once.
  */
 export async function waitForTcp(
   hostname: string,
@@ -88,7 +89,7 @@ export async function waitForTcp(
   }
   function next(): void {
     const [oldest] = attempts;
-    if (attempts.size >= (isHeard ? TCP_ATTEMPTS : UNHEARD_ATTEMPTS)) {
+    if (attempts.size >= (isHeard ? TCP_ATTEMPTS : 1)) {
       attempts.delete(oldest);
       oldest.abort();
     }
@@ -103,7 +104,8 @@ export async function waitForTcp(
   });
   const abort = () => reject(signal.reason);
   signal.addEventListener("abort", abort, { once: true });
-  next();
+  if (isHeard) next();
+  else timer = setTimeout(next, UNHEARD_INTERVAL);
   try {
     await connected;
   } finally {

@@ -3,11 +3,12 @@
  *
  * @module
  */
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { questionFor } from "../../src/catch/answers.ts";
 import { Catcher } from "../../src/catch/catcher.ts";
 import { readFrame } from "../../src/catch/frames.ts";
 import { PacketSocket } from "../../src/catch/packet_socket.ts";
+import { addressesOf, isOnLink } from "../../src/daemon/catch.ts";
 import { parseAddress } from "../../src/dns/address.ts";
 import { collectLog } from "../collect_log.ts";
 import { run } from "../e2e/qemu/run.ts";
@@ -34,9 +35,8 @@ function newCatcher(): Promise<Catcher> {
   return Catcher.open({
     interfaces: [BRIDGE],
     now: () => performance.now(),
-    addressesOf: (name) =>
-      Deno.networkInterfaces().filter((each) => each.name === name)
-        .map(({ address }) => octetsOf(address)),
+    addressesOf,
+    isOnLink,
   });
 }
 
@@ -305,6 +305,57 @@ const SCENARIOS: Record<string, () => Promise<void>> = {
     assert(!(await show()).includes("dadfailed"), await show());
     assertEquals(log, []);
     caught.ended();
+    await catcher.close();
+  },
+
+  async linkless() {
+    await using lab = await Lab.start(); // whose bridge has no port yet
+    const catcher = await newCatcher();
+    const mac = "52:54:00:00:99:77";
+    const addresses = ["10.99.0.77", "fd99::77"];
+    const boot = { name: "www", mac: macOf(mac), otherMacs: [] };
+    const start = () =>
+      catcher.start({ ...boot, addresses: addresses.map(octetsOf) });
+    const caught = start();
+    for (const address of addresses) {
+      assertMatch(await neighbour(here, address), RegExp(`${mac} REACHABLE`));
+    }
+    caught.ended();
+    const guest = await lab.add("guest");
+    const other = await lab.add("other"); // with which the bridge keeps its link
+    addresses.splice(0, 2, guest.ipv4, guest.ipv6);
+    for (const hostname of [other.ipv4, ...addresses]) {
+      await assertRejects(
+        () => Deno.connect({ hostname, port: 80 }),
+        Deno.errors.ConnectionRefused,
+      );
+    }
+    await here("ip", "link", "set", guest.namespace.name, "down"); // who would tell the catcher
+    const again = start();
+    for (const address of addresses) {
+      assertMatch(await neighbour(here, address), RegExp(guest.mac));
+    }
+    again.ended();
+    await catcher.close();
+  },
+
+  async heard() {
+    await using _lab = await Lab.start();
+    const catcher = await newCatcher();
+    const start = (...addresses: string[]) =>
+      catcher.start({
+        name: "www",
+        addresses: addresses.map(octetsOf),
+        mac: macOf("52:54:00:00:99:77"),
+        otherMacs: [],
+      });
+    const elsewhere = start("10.98.0.77", "fd99::77");
+    assertEquals(elsewhere.heard, undefined);
+    const here = start("10.99.0.77", "fd98::77");
+    assert(here.heard !== undefined);
+    elsewhere.ended();
+    here.ended();
+    await here.heard; // so that nobody waits for ever
     await catcher.close();
   },
 };

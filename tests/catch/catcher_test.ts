@@ -30,6 +30,14 @@ for (
       "a machine that makes sure its own address is free is not disturbed",
       "probes",
     ],
+    [
+      "this host is told where a booting machine will be before it asks, which it cannot do on a bridge without a link, but not if it knows of somebody else",
+      "linkless",
+    ],
+    [
+      "a machine whose first address is in no network of the interfaces is not said to be heard of there",
+      "heard",
+    ],
   ]
 ) {
   Deno.test({
