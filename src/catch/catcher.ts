@@ -129,11 +129,12 @@ export class Catcher {
     );
     for (const address of free) this.#boots.set(address.toHex(), boot);
     if (this.#readable === undefined) this.#watch();
-    const isOnLink = (socket: PacketSocket, address: Octets) =>
-      this.#options.isOnLink(socket.name, address);
+    let isOnLink = false;
     for (const socket of this.#sockets) {
-      for (const address of free.filter((each) => isOnLink(socket, each))) {
+      for (const address of free) {
+        if (!this.#options.isOnLink(socket.name, address)) continue;
         this.#tellHost(boot, socket, address, "unless it knows better");
+        if (address === boot.addresses[0]) isOnLink = true;
       }
     }
     boot.ask = this.#asking(
@@ -141,11 +142,8 @@ export class Catcher {
       this.#sockets.flatMap((each) => this.#questions(boot, each)),
     );
     boot.ask();
-    const [first] = boot.addresses;
     return {
-      heard: this.#sockets.some((each) => isOnLink(each, first))
-        ? boot.heard.promise
-        : undefined,
+      heard: isOnLink ? boot.heard.promise : undefined,
       ready: () => {
         this.#letGo(boot);
         this.#end(boot);

@@ -3,7 +3,13 @@
  *
  * @module
  */
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertMatch,
+  assertRejects,
+} from "@std/assert";
 import { questionFor } from "../../src/catch/answers.ts";
 import { Catcher } from "../../src/catch/catcher.ts";
 import { readFrame } from "../../src/catch/frames.ts";
@@ -336,6 +342,24 @@ const SCENARIOS: Record<string, () => Promise<void>> = {
       assertMatch(await neighbour(here, address), RegExp(guest.mac));
     }
     again.ended();
+    await here("ip", "link", "set", other.namespace.name, "down");
+    await until(
+      "the bridge has no link",
+      async () =>
+        (await here("ip", "link", "show", BRIDGE)).includes("NO-CARRIER"),
+    );
+    const client = { on: here, asker: here };
+    for (const family of ["ipv4", "ipv6"] as const) {
+      const tries = await connectWhileItBoots(
+        lab,
+        client,
+        (each) => each[family],
+        catcher,
+        `late-${family}`,
+      );
+      assertGreater(tries, 0, "there was a link");
+      await here("ip", "link", "set", `late-${family}`, "down");
+    }
     await catcher.close();
   },
 
