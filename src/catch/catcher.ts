@@ -68,8 +68,8 @@ const OFTEN = 25, OFTEN_FOR = 10_000, SELDOM = 250;
 /** How a boot ends, for the one who has begun it. */
 export interface Catch {
   /**
-   * Resolves when the machine has answered for itself: it is on the network. Not there where it may be on a network
-   * that is none of the interfaces': its first address is not in theirs.
+   * Resolves when the machine has answered for itself: it is on the network. Not there where it will not be heard: its
+   * first address is in a network of this host's that none of the interfaces is on, or another machine boots with it.
    */
   readonly heard?: Promise<void>;
   /** The machine answers for itself: it is sent what it has missed. */
@@ -86,8 +86,8 @@ export interface CatcherOptions {
   now(): number;
   /** The addresses of an interface as they are now, 4 or 16 octets each. */
   addressesOf(name: string): readonly Octets[];
-  /** Whether an address, of 4 or 16 octets, is in a network of that interface: this host looks for it there. */
-  isOnLink(name: string, address: Octets): boolean;
+  /** The network interfaces, of all that this host has, in whose networks an address of 4 or 16 octets is. */
+  linksOf(address: Octets): readonly string[];
 }
 
 export class Catcher {
@@ -117,24 +117,27 @@ export class Catcher {
 
   /** Answers for the machine from now on, until one of the two of what is returned is called. */
   start(machine: Caught): Catch {
+    // An address that another machine boots with already is that one's.
+    const addresses = machine.addresses.filter((each) =>
+      !this.#boots.has(each.toHex())
+    );
     const boot: Boot = {
       ...machine,
+      addresses,
       syns: new HeldSyns(this.#options.now),
       heard: Promise.withResolvers(),
       ask: () => {},
       learned: new Map(),
     };
-    const free = boot.addresses.filter((each) =>
-      !this.#boots.has(each.toHex())
-    );
-    for (const address of free) this.#boots.set(address.toHex(), boot);
+    for (const address of addresses) this.#boots.set(address.toHex(), boot);
     if (this.#readable === undefined) this.#watch();
-    let isOnLink = false;
-    for (const socket of this.#sockets) {
-      for (const address of free) {
-        if (!this.#options.isOnLink(socket.name, address)) continue;
+    const links = new Map(
+      addresses.map((each) => [each, this.#options.linksOf(each)]),
+    );
+    for (const [address, names] of links) {
+      for (const socket of this.#sockets) {
+        if (!names.includes(socket.name)) continue;
         this.#tellHost(boot, socket, address, "unless it knows better");
-        if (address === boot.addresses[0]) isOnLink = true;
       }
     }
     boot.ask = this.#asking(
@@ -142,8 +145,11 @@ export class Catcher {
       this.#sockets.flatMap((each) => this.#questions(boot, each)),
     );
     boot.ask();
+    const names = links.get(machine.addresses[0]);
+    const isHere = names?.length === 0 || // nobody knows: on an interface that has no address itself
+      this.#sockets.some(({ name }) => names?.includes(name));
     return {
-      heard: isOnLink ? boot.heard.promise : undefined,
+      heard: isHere ? boot.heard.promise : undefined,
       ready: () => {
         this.#letGo(boot);
         this.#end(boot);
@@ -285,6 +291,7 @@ export class Catcher {
    */
   #asking(boot: Boot, questions: readonly (() => void)[]): () => void {
     const until = this.#options.now() + OFTEN_FOR;
+    if (questions.length === 0) return () => {};
     const ask = () => {
       clearTimeout(boot.asking);
       for (const question of questions) this.#attempt(boot, question);

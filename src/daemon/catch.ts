@@ -30,7 +30,7 @@ export class CatchHolder implements ConnectionHolder {
   ): Promise<CatchHolder> {
     try {
       return new CatchHolder(
-        await Catcher.open({ interfaces, now, addressesOf, isOnLink }),
+        await Catcher.open({ interfaces, now, addressesOf, linksOf }),
       );
     } catch (error) {
       if (error instanceof CatchError || error instanceof LibraryError) {
@@ -65,18 +65,14 @@ export function caughtOf(booting: BootingMachine): Caught {
   };
 }
 
-function interfacesNamed(name: string): Deno.NetworkInterfaceInfo[] {
-  return Deno.networkInterfaces().filter((each) => each.name === name);
-}
-
 export function addressesOf(name: string): Uint8Array[] {
-  return interfacesNamed(name)
+  return Deno.networkInterfaces().filter((each) => each.name === name)
     .flatMap(({ address }) => parseAddress(address) ?? []);
 }
 
-export function isOnLink(name: string, address: Uint8Array): boolean {
-  return interfacesNamed(name).some(({ cidr }) => {
+export function linksOf(address: Uint8Array): string[] {
+  return Deno.networkInterfaces().filter(({ cidr }) => {
     const network = parseNetwork(cidr);
     return network !== undefined && isInNetwork(address, network);
-  });
+  }).map(({ name }) => name);
 }

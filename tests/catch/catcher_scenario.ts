@@ -14,7 +14,7 @@ import { questionFor } from "../../src/catch/answers.ts";
 import { Catcher } from "../../src/catch/catcher.ts";
 import { readFrame } from "../../src/catch/frames.ts";
 import { PacketSocket } from "../../src/catch/packet_socket.ts";
-import { addressesOf, isOnLink } from "../../src/daemon/catch.ts";
+import { addressesOf, linksOf } from "../../src/daemon/catch.ts";
 import { parseAddress } from "../../src/dns/address.ts";
 import { collectLog } from "../collect_log.ts";
 import { run } from "../e2e/qemu/run.ts";
@@ -42,7 +42,7 @@ function newCatcher(): Promise<Catcher> {
     interfaces: [BRIDGE],
     now: () => performance.now(),
     addressesOf,
-    isOnLink,
+    linksOf,
   });
 }
 
@@ -364,7 +364,8 @@ const SCENARIOS: Record<string, () => Promise<void>> = {
   },
 
   async heard() {
-    await using _lab = await Lab.start();
+    await using lab = await Lab.start();
+    await lab.addRemote("remote"); // for the network 10.98.0.0/24
     const catcher = await newCatcher();
     const start = (...addresses: string[]) =>
       catcher.start({
@@ -373,14 +374,14 @@ const SCENARIOS: Record<string, () => Promise<void>> = {
         mac: macOf("52:54:00:00:99:77"),
         otherMacs: [],
       });
-    const elsewhere = start("10.98.0.77", "fd99::77");
-    assertEquals(elsewhere.heard, undefined);
-    const here = start("10.99.0.77", "fd98::77");
-    assert(here.heard !== undefined);
-    elsewhere.ended();
-    here.ended();
-    await here.heard; // so that nobody waits for ever
+    const onBridge = start("10.99.0.77", "fd98::77");
+    assert(onBridge.heard !== undefined);
+    assertEquals(start("10.98.0.77", "fd99::77").heard, undefined);
+    assertEquals(start("10.99.0.77").heard, undefined, "boots already");
+    const somewhere = start("10.97.0.77");
+    assert(somewhere.heard !== undefined);
     await catcher.close();
+    await Promise.all([onBridge.heard, somewhere.heard]); // so that nobody waits for ever
   },
 };
 

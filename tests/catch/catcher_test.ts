@@ -35,7 +35,7 @@ for (
       "linkless",
     ],
     [
-      "a machine whose first address is in no network of the interfaces is not said to be heard of there",
+      "a machine is not said to be heard of where its first address is in another network of this host's",
       "heard",
     ],
   ]
