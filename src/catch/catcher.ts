@@ -58,6 +58,8 @@ interface Boot extends Caught {
   /** Asks for it now, and again until it is heard of. */
   ask(): void;
   asking?: ReturnType<typeof setTimeout>;
+  /** What has failed, which is said once. */
+  failures: Set<string>;
   /** Where this host was told of which address. */
   learned: Map<string, { ifindex: number; address: Octets }>;
 }
@@ -127,6 +129,7 @@ export class Catcher {
       syns: new HeldSyns(this.#options.now),
       heard: Promise.withResolvers(),
       ask: () => {},
+      failures: new Set(),
       learned: new Map(),
     };
     for (const address of addresses) this.#boots.set(address.toHex(), boot);
@@ -134,15 +137,12 @@ export class Catcher {
     const links = new Map(
       addresses.map((each) => [each, this.#options.linksOf(each)]),
     );
-    for (const [address, names] of links) {
-      for (const socket of this.#sockets) {
-        if (!names.includes(socket.name)) continue;
-        this.#tellHost(boot, socket, address, "unless it knows better");
-      }
-    }
     boot.ask = this.#asking(
       boot,
-      this.#sockets.flatMap((each) => this.#questions(boot, each)),
+      this.#sockets.flatMap((socket) => [
+        ...this.#hints(boot, socket, links),
+        ...this.#questions(boot, socket),
+      ]),
     );
     boot.ask();
     const names = links.get(machine.addresses[0]);
@@ -219,7 +219,7 @@ export class Catcher {
 
   /**
    * This host would not hear an answer that is sent. It is told when it asks, and before: on a bridge that has no link
-   * yet nobody sees it ask.
+   * yet nobody sees it ask. And again: when a link is lost, it forgets.
    */
   #tellHost(
     boot: Boot,
@@ -289,16 +289,28 @@ export class Catcher {
    * Questions may wait for the machine somewhere, as in QEMU until there is a driver, which is why it is asked less often
    * when it takes long.
    */
-  #asking(boot: Boot, questions: readonly (() => void)[]): () => void {
+  #asking(boot: Boot, works: readonly (() => void)[]): () => void {
     const until = this.#options.now() + OFTEN_FOR;
-    if (questions.length === 0) return () => {};
+    if (works.length === 0) return () => {};
     const ask = () => {
       clearTimeout(boot.asking);
-      for (const question of questions) this.#attempt(boot, question);
+      for (const work of works) this.#attempt(boot, work);
       const isOften = this.#options.now() < until;
       boot.asking = setTimeout(ask, isOften ? OFTEN : SELDOM);
     };
     return ask;
+  }
+
+  #hints(
+    boot: Boot,
+    socket: PacketSocket,
+    links: ReadonlyMap<Octets, readonly string[]>,
+  ): (() => void)[] {
+    return boot.addresses.filter((each) =>
+      links.get(each)!.includes(socket.name)
+    ).map((each) => () =>
+      this.#tellHost(boot, socket, each, "unless it knows better")
+    );
   }
 
   #questions(boot: Boot, socket: PacketSocket): (() => void)[] {
@@ -342,6 +354,8 @@ export class Catcher {
       work();
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
+      if (boot.failures.has(error.message)) return;
+      boot.failures.add(error.message);
       log("catch").warn(`${boot.name}: ${error.message}`);
     }
   }
