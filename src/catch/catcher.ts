@@ -238,12 +238,7 @@ export class Catcher {
   #compare({ address, mac }: Claim): void {
     const boot = this.#boots.get(address.toHex());
     if (boot === undefined) return;
-    if (hasMac(boot, mac)) {
-      clearTimeout(boot.asking);
-      boot.ask = () => {};
-      boot.heard.resolve();
-      return;
-    }
+    if (hasMac(boot, mac)) return this.#askNoMore(boot);
     log("catch").warn(
       `${boot.name}: somebody else has its address, at ${
         macText(mac)
@@ -285,13 +280,13 @@ export class Catcher {
   }
 
   /**
-   * Asks for the machine, and again and again until it answers for itself. If somebody else does, the address is theirs.
-   * Questions may wait for the machine somewhere, as in QEMU until there is a driver, which is why it is asked less often
+   * What asks for the machine and tells this host of it, now and again until {@linkcode Catcher.#askNoMore}. If somebody
+   * else answers, the address is theirs. Questions may wait for the machine somewhere, as in QEMU until there is a driver, which is why it is asked less often
    * when it takes long.
    */
   #asking(boot: Boot, works: readonly (() => void)[]): () => void {
-    const until = this.#options.now() + OFTEN_FOR;
     if (works.length === 0) return () => {};
+    const until = this.#options.now() + OFTEN_FOR;
     const ask = () => {
       clearTimeout(boot.asking);
       for (const work of works) this.#attempt(boot, work);
@@ -301,6 +296,7 @@ export class Catcher {
     return ask;
   }
 
+  /** Tells this host where the machine will be, each for an address that it looks for at that socket's interface. */
   #hints(
     boot: Boot,
     socket: PacketSocket,
@@ -313,6 +309,7 @@ export class Catcher {
     );
   }
 
+  /** Asks everybody there for the machine, each for one address. */
   #questions(boot: Boot, socket: PacketSocket): (() => void)[] {
     const all = this.#options.addressesOf(socket.name);
     const ipv4 = all.find(({ length }) => length === 4) ?? new Uint8Array(4);
@@ -335,10 +332,15 @@ export class Catcher {
     this.#end(boot);
   }
 
-  #end(boot: Boot): void {
+  /** It has been heard of, or nobody needs to hear of it any more. */
+  #askNoMore(boot: Boot): void {
     clearTimeout(boot.asking);
     boot.ask = () => {};
     boot.heard.resolve();
+  }
+
+  #end(boot: Boot): void {
+    this.#askNoMore(boot);
     for (const [address, each] of this.#boots) {
       if (each === boot) this.#boots.delete(address);
     }

@@ -10,7 +10,7 @@ import {
   type Caught,
 } from "../catch/catcher.ts";
 import { parseAddress } from "../dns/address.ts";
-import { isInNetwork, parseNetwork } from "../dns/network.ts";
+import { linksOf } from "../dns/network.ts";
 import { LibraryError } from "../ffi/library.ts";
 import { macOctets } from "../mac.ts";
 import {
@@ -68,11 +68,4 @@ export function caughtOf(booting: BootingMachine): Caught {
 export function addressesOf(name: string): Uint8Array[] {
   return Deno.networkInterfaces().filter((each) => each.name === name)
     .flatMap(({ address }) => parseAddress(address) ?? []);
-}
-
-export function linksOf(address: Uint8Array): string[] {
-  return Deno.networkInterfaces().filter(({ cidr }) => {
-    const network = parseNetwork(cidr);
-    return network !== undefined && isInNetwork(address, network);
-  }).map(({ name }) => name);
 }

@@ -42,3 +42,11 @@ export function isInNetwork(
   const rest = bits & 7;
   return rest === 0 || (address[whole] ^ octets[whole]) >> 8 - rest === 0;
 }
+
+/** The names of this host's network interfaces that are in a network with an address of 4 or 16 octets. */
+export function linksOf(address: Uint8Array): string[] {
+  return Deno.networkInterfaces().filter(({ cidr }) => {
+    const network = parseNetwork(cidr);
+    return network !== undefined && isInNetwork(address, network);
+  }).map(({ name }) => name);
+}

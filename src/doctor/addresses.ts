@@ -5,7 +5,7 @@
  */
 import type { DaemonOptions } from "../daemon/options.ts";
 import { canonicalAddress, parseAddress } from "../dns/address.ts";
-import { isInNetwork, parseNetwork } from "../dns/network.ts";
+import { linksOf } from "../dns/network.ts";
 import { doubtful, type Finding, good } from "./finding.ts";
 
 export function* examineAddresses(
@@ -38,13 +38,10 @@ function examineAddress(
   if (own !== undefined) {
     return good(`${name}: ${address} is this host's own (${own.name})`);
   }
-  const via = interfaces.find(({ cidr }) => {
-    const network = parseNetwork(cidr);
-    return network !== undefined && isInNetwork(octets, network);
-  });
+  const [via] = linksOf(octets);
   return via === undefined
     ? doubtful(
       `${name}: ${address} is in no network that this host is attached to: whoever asks, and wait_for_tcp, needs a route to it (ip route get ${address})`,
     )
-    : good(`${name}: ${address} is in the network of ${via.name}`);
+    : good(`${name}: ${address} is in the network of ${via}`);
 }

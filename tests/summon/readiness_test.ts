@@ -23,20 +23,41 @@ function freePort(): number {
   listener.close();
   return portOf(listener);
 }
-/** Fills a listener's queue: the kernel drops each further SYN, as if it reached nobody. */
-async function fill(port: number): Promise<Deno.Conn[]> {
-  const connections = [];
-  for (;;) {
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(), 300);
-    try {
-      const signal = late.signal;
-      connections.push(await Deno.connect({ port, signal }));
-    } catch {
-      return connections;
-    } finally {
-      clearTimeout(timer);
+/** A port whose listener's queue is full: the kernel drops each further SYN, as if it reached nobody. */
+class FullPort implements Disposable {
+  readonly #listener = listen();
+  readonly #queued: Deno.Conn[] = [];
+  readonly port = portOf(this.#listener);
+
+  static async open(): Promise<FullPort> {
+    const full = new FullPort();
+    await full.#fill();
+    return full;
+  }
+  async #fill(): Promise<void> {
+    for (;;) {
+      const late = new AbortController();
+      const timer = setTimeout(() => late.abort(), 300);
+      try {
+        const { port } = this, { signal } = late;
+        this.#queued.push(await Deno.connect({ port, signal }));
+      } catch {
+        return;
+      } finally {
+        clearTimeout(timer);
+      }
     }
+  }
+  /** From now on there is room. */
+  async empty(): Promise<void> {
+    for (const each of this.#queued.splice(0)) {
+      (await this.#listener.accept()).close();
+      each.close();
+    }
+  }
+  [Symbol.dispose](): void {
+    for (const each of this.#queued) each.close();
+    this.#listener.close();
   }
 }
 /** Counts the attempts to connect while it is in use. */
@@ -91,16 +112,12 @@ test("a port that listens late is connected to, and the refusals are told", asyn
 });
 
 test("while SYNs get lost, fresh attempts follow, a bounded number at once, and all end with the first success", async () => {
-  using listener = listen();
-  const port = portOf(listener);
-  const queued = await fill(port);
+  using full = await FullPort.open();
+  const { port } = full;
   using attempts = new Attempts();
   const connected = waitForTcp("127.0.0.1", port, never, () => {});
   await until("30 attempts", () => attempts.made === 30);
-  for (const each of queued) {
-    (await listener.accept()).close();
-    each.close();
-  }
+  await full.empty();
   await connected;
   await until("all attempts over", () => attempts.open === 0);
   assertGreater(attempts.mostOpen, 1);
@@ -108,27 +125,22 @@ test("while SYNs get lost, fresh attempts follow, a bounded number at once, and 
 });
 
 test("nobody connects to a machine before it is heard of, and then as often as ever", async () => {
-  using listener = listen();
-  const port = portOf(listener);
-  const queued = await fill(port);
+  using full = await FullPort.open();
+  const { port } = full;
   using attempts = new Attempts();
   const { promise: heard, resolve } = Promise.withResolvers<void>();
   const connected = waitForTcp("127.0.0.1", port, never, () => {}, heard);
   assertEquals(attempts.made, 0);
   resolve();
   await until("many at once", () => attempts.mostOpen > 10);
-  for (const each of queued) {
-    (await listener.accept()).close();
-    each.close();
-  }
+  await full.empty();
   await connected;
   await until("all attempts over", () => attempts.open === 0);
 });
 
 test("a machine that nobody hears of is connected to now and then, by one attempt at a time", async () => {
-  using listener = listen();
-  const port = portOf(listener);
-  const queued = await fill(port);
+  using full = await FullPort.open();
+  const { port } = full;
   using attempts = new Attempts();
   const time = new FakeTime();
   const silence = new Promise<void>(() => {});
@@ -143,13 +155,11 @@ test("a machine that nobody hears of is connected to now and then, by one attemp
   await assertRejects(() => waiting, Error, "went off");
   time.restore();
   await until("all attempts over", () => attempts.open === 0);
-  for (const each of queued) each.close();
 });
 
 test("an abort ends the wait for a port at once and leaves nothing open", async () => {
-  using listener = listen();
-  const port = portOf(listener);
-  const queued = await fill(port);
+  using full = await FullPort.open();
+  const { port } = full;
   using attempts = new Attempts();
   const died = new AbortController();
   const waiting = waitForTcp("127.0.0.1", port, died.signal, () => {});
@@ -157,7 +167,6 @@ test("an abort ends the wait for a port at once and leaves nothing open", async 
   died.abort(new Error("went off"));
   await assertRejects(() => waiting, Error, "went off");
   await until("all attempts over", () => attempts.open === 0);
-  for (const each of queued) each.close();
 });
 
 test("an abort just as the connection is made leaves nothing open", async () => {
