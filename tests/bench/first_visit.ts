@@ -6,6 +6,7 @@
  * @module
  */
 // deno-lint-ignore-file no-console -- a program that prints results
+import type { Visit } from "../e2e/curl.ts";
 import { BRIDGE, QemuRig } from "../e2e/qemu/rig.ts";
 import { run } from "../e2e/qemu/run.ts";
 import {
@@ -14,7 +15,6 @@ import {
   neighbour,
   startForVisits,
   useNameServer,
-  type Visit,
   visit,
 } from "../e2e/qemu/visit.ts";
 import { median, printRow } from "./measure.ts";

@@ -9,6 +9,7 @@
  */
 import { assertEquals } from "@std/assert";
 import { median, printRow } from "../bench/measure.ts";
+import { curl, type Visit as Attempt } from "../e2e/curl.ts";
 import type { Jitsu } from "../e2e/harness.ts";
 import { run } from "./dom0.ts";
 import { LIBXL, linuxGuest } from "./guests.ts";
@@ -70,35 +71,22 @@ interface Visit {
   again: number;
 }
 
-/** When curl had the answer and the first byte, in milliseconds since it began; undefined when there was none. */
-async function curl(): Promise<
-  Pick<Visit, "answered" | "firstByte"> | undefined
-> {
-  const { success, stdout } = await new Deno.Command("curl", {
-    args: [
-      ...["--silent", "--output", "/dev/null", "--max-time", "300"],
-      ...["--write-out", "%{time_namelookup} %{time_starttransfer}"],
-      `http://${GUEST.name}.test/`,
-    ],
-  }).output();
-  if (!success) return undefined;
-  const [answered, firstByte] = new TextDecoder().decode(stdout).split(" ")
-    .map((seconds) => 1000 * Number(seconds));
-  return { answered, firstByte };
+function visitOnce(): Promise<Attempt> {
+  return curl(run, `http://${GUEST.name}.test/`, "--max-time", "300");
 }
 
 async function visit(jitsu: Jitsu): Promise<Visit> {
   await run("ip", "neighbour", "flush", "dev", "br0");
   const from = jitsu.log.length;
   const began = performance.now();
-  let before: number, inVain = -1, first;
+  let before: number, inVain = -1, first: Attempt;
   do {
     before = performance.now() - began;
     inVain++;
-    first = await curl();
-  } while (first === undefined);
+    first = await visitOnce();
+  } while (first.firstByte === undefined);
   const [, ms] = await jitsu.logged(/: ready .*"ms":([\d.]+)/, from);
-  const again = (await curl())!;
+  const again = await visitOnce();
   await run("xl", "destroy", GUEST.name);
   await jitsu.logged(/"message":"\w+: off /, from);
   return {
@@ -106,7 +94,7 @@ async function visit(jitsu: Jitsu): Promise<Visit> {
     firstByte: before + first.firstByte,
     listening: again.answered + Number(ms),
     inVain,
-    again: again.firstByte,
+    again: again.firstByte!,
   };
 }
 

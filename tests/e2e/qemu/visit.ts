@@ -6,6 +6,7 @@
  */
 import { Namespace, plugIn } from "../../catch/namespace.ts";
 import { until } from "../../until.ts";
+import { curl, type Run, type Visit } from "../curl.ts";
 import { Jitsu } from "../harness.ts";
 import { BOOT_PATIENCE_MS } from "./guest.ts";
 import { BRIDGE, type Guest, QEMU_URI, readyFile } from "./rig.ts";
@@ -47,35 +48,14 @@ export async function neighbour(): Promise<Namespace> {
   return host;
 }
 
-/** What a visitor saw, in milliseconds since it began. */
-export interface Visit {
-  /** When it had the address. */
-  answered: number;
-  /** When it had the first byte of the page; none if it never did. */
-  firstByte?: number;
-  /** What went wrong, in curl's words. */
-  error: string;
-}
-
 /** Visits a guest over IPv4 or IPv6, from where `on` runs commands. */
-export async function visit(
+export function visit(
   guest: Guest,
   family: 4 | 6,
-  on: (...command: string[]) => Promise<string> = (...command) => run(command),
+  on: Run = (...command) => run(command),
 ): Promise<Visit> {
-  const written =
-    "%{exitcode} %{time_namelookup} %{time_starttransfer} %{errormsg}";
-  const words = await on(
-    ...["sh", "-c", 'curl "$@" || true', "sh", `-${family}`],
-    ...["--silent", "--output", "/dev/null", "--max-time", "120"],
-    ...["--write-out", written, `http://${guest.name}.test/`],
-  );
-  const [code, answered, firstByte, ...error] = words.split(" ");
-  return {
-    answered: 1000 * Number(answered),
-    firstByte: code === "0" ? 1000 * Number(firstByte) : undefined,
-    error: error.join(" "),
-  };
+  const url = `http://${guest.name}.test/`;
+  return curl(on, url, `-${family}`, "--max-time", "120");
 }
 
 /** Milliseconds from now until the guest that boots now listens and is on the network, by its own word. */
