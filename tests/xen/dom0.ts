@@ -30,6 +30,8 @@ export function test(
 
 /** A PV unikernel of 4 MiB that does what its command line says: see rig/guest/tiny.c. */
 export const TINY = "/guest/tiny";
+/** The same as an HVM unikernel. */
+export const TINY_HVM = "/guest/tiny-hvm";
 /** A Linux that serves HTTP: see rig/guest/init. */
 export const LINUX = "/guest/vmlinux", INITRD = "/guest/guest.cpio";
 

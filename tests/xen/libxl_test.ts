@@ -9,6 +9,7 @@ import { until } from "../until.ts";
 import {
   linuxCommandLine,
   run,
+  TINY_HVM,
   tinyConfig,
   xenstoreRead,
   xlCreate,
@@ -18,6 +19,8 @@ import {
   answered,
   ask,
   domidOf,
+  gone,
+  hasKey,
   testOn,
   visited,
   WAITS_FOR_KEY,
@@ -98,6 +101,34 @@ testOn(LIBXL, "a PVH guest", [linux0], async (host) => {
   );
   assertEquals(c_info.type, "pvh");
 });
+
+const hvm = {
+  ...tinyGuest(0),
+  kernel: TINY_HVM,
+  memory: 32, // of which its video memory and its firmware have most
+  script: "fast",
+};
+
+testOn(
+  LIBXL,
+  "an HVM guest, with the interface that its device model emulates at the bridge too",
+  [hvm],
+  async (host) => {
+    await using jitsu = await host.start(
+      host.config(hvm, "type=hvm", "ttl=4", "mode=destroy", ...WAITS_FOR_KEY),
+    );
+    await answered(jitsu, hvm);
+    assert(await hasKey(hvm));
+    const vif = `vif${await domidOf(hvm)}.0`;
+    const atBridge = Array.from(Deno.readDirSync("/sys/class/net/br0/brif"));
+    assertEquals(
+      atBridge.map(({ name }) => name).sort(),
+      [vif, `${vif}-emu`],
+    );
+    await jitsu.logged(/tiny0: off after/);
+    await gone(hvm);
+  },
+);
 
 testOn(
   LIBXL,

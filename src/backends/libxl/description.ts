@@ -54,7 +54,8 @@ export const LIBXL: BackendDescription = {
     {
       name: "type",
       doc:
-        "pv, pvh or hvm, which the kernel must be made for. Default: pv on x86, pvh on ARM.",
+        "pv, pvh or hvm, which the kernel must be made for; hvm needs Xen's QEMU in dom0, Debian's package qemu-system-xen. " +
+        "Default: pv on x86, pvh on ARM.",
       expected: oneOf(TYPES),
     },
     {

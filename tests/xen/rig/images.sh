@@ -18,7 +18,7 @@ include=(
   xen-hypervisor-4.17-amd64 xen-utils-4.17 xen-utils-common xenstore-utils libxenmisc4.17 libxenstore4
   libxentoollog1 linux-image-amd64 libvirt-daemon libvirt-daemon-driver-xen libvirt-clients
   bash dash sed grep mawk findutils util-linux mount coreutils libc-bin procps kmod tar iproute2 bridge-utils
-  busybox-static base-passwd libxen-dev bind9-dnsutils curl strace
+  busybox-static base-passwd libxen-dev bind9-dnsutils curl strace qemu-system-xen seabios
 )
 if [ "$(cat "$PACKAGES/.complete" 2>/dev/null)" != "${include[*]}" ]; then
   rm -rf "$PACKAGES"
@@ -59,7 +59,7 @@ xz_at=$(LC_ALL=C grep -aboP -m1 '\xfd7zXZ\x00' "$image" | head -n 1 | cut -d: -f
 tail -c +$((xz_at + 1)) "$image" | xz -dc --single-stream >"$OUT/vmlinux" 2>/dev/null || true # what follows is no xz
 LC_ALL=C grep -qaP '^\x7fELF' "$OUT/vmlinux"
 
-# --- the guest that serves, and the tiny one
+# --- the guest that serves, and the tiny ones
 mkdir -p "$WORK"/guest/{bin,modules}
 cp "$PACKAGES/bin/busybox" "$WORK/guest/bin/"
 install -m 755 "$RIG/guest/init" "$WORK/guest/init"
@@ -76,8 +76,11 @@ for module in $(modules xen-evtchn xen-gntalloc); do
   cp "$PACKAGES$module" "$WORK/guest/vchan/"
 done
 archive "$WORK/guest" >"$WORK/guest.cpio"
-gcc -O1 -Wall -ffreestanding -fno-stack-protector -fno-pie -no-pie -mno-red-zone -mno-sse -nostdlib -static \
-  -Wl,-Ttext-segment=0x100000,-z,noseparate-code,-z,max-page-size=4096,-e,start,--build-id=none -o "$WORK/tiny" "$RIG/guest/tiny.c"
+for target in 64:tiny 32:tiny-hvm; do
+  gcc -m"${target%:*}" -O1 -Wall -ffreestanding -fno-stack-protector -fno-pie -no-pie -mno-red-zone -mno-sse -nostdlib -static \
+    -Wl,-Ttext-segment=0x100000,-z,noseparate-code,-z,max-page-size=4096,-e,start,--build-id=none \
+    -o "$WORK/${target#*:}" "$RIG/guest/tiny.c"
+done
 
 # --- dom0's initramfs, which mounts its disk
 mkdir -p "$WORK"/initrd/{bin,modules}
@@ -108,7 +111,7 @@ rm -rf "$root/var/run" "$root/var/lock"
 ln -s /run "$root/var/run"
 ln -s /run/lock "$root/var/lock"
 mkdir -p "$root"/{guest,job,proc,sys,dev,run,tmp,var/log/xen,var/lib/xen,var/log/libvirt,var/lib/libvirt,var/cache/libvirt}
-cp "$OUT/vmlinux" "$WORK/guest.cpio" "$WORK/tiny" "$root/guest/"
+cp "$OUT/vmlinux" "$WORK"/{guest.cpio,tiny,tiny-hvm} "$root/guest/"
 # libvirtd with its Xen driver alone and without polkit. That driver wants a CPU model of libvirt's whose features the
 # CPU has, and the smallest ones want two that the emulated CPU lacks ("Cannot find suitable CPU model for given data").
 find "$root/usr/lib/x86_64-linux-gnu/libvirt/connection-driver" -name '*.so' ! -name '*_libxl.so' -delete

@@ -1,18 +1,32 @@
 /*
- * A PV unikernel of a few instructions, for tests that need many guests, fast ones or dying ones. It does not serve
- * anything: see init for the guest that does.
+ * A unikernel of a few instructions, for tests that need many guests, fast ones or dying ones. It does not serve
+ * anything: see init for the guest that does. Compiled for x86_64 it is a PV guest. Compiled for i386 it is an HVM guest,
+ * for libxl tries to start the kernel of one in the place of its firmware, and can with a 32-bit ELF.
  *
- * The kernel command line says what it does, a letter each:
+ * The kernel command line, "k" for an HVM guest, says what it does, a letter each:
  *   k  writes "1" to the key data/ready in its xenstore area
  *   c  crashes
  *   p  powers itself off
  *   r  asks to be rebooted
  * and then, if it is still there, it sleeps for ever. It does not know how to shut down or to be suspended when asked.
  *
- * Interfaces: xen/include/public/xen.h (start of day), io/xs_wire.h, event_channel.h, sched.h.
+ * Interfaces: xen/include/public/xen.h (start of day), arch-x86/cpuid.h, hvm/hvm_op.h, hvm/params.h, io/xs_wire.h,
+ * event_channel.h, sched.h; the Multiboot Specification.
  */
-typedef unsigned long u64;
+typedef unsigned long long u64;
 typedef unsigned int u32;
+typedef unsigned short u16;
+
+struct xenstore_interface {
+  char req[1024], rsp[1024];
+  u32 req_cons, req_prod, rsp_cons, rsp_prod;
+};
+
+static void run(const char *letters, volatile struct xenstore_interface *store, u32 store_evtchn);
+
+enum { HYPERVISOR_sched_op = 29, HYPERVISOR_event_channel_op = 32, HYPERVISOR_hvm_op = 34 };
+
+#ifdef __x86_64__
 
 __asm__(
   ".section .note.xen, \"a\"\n"
@@ -32,7 +46,7 @@ __asm__(
   "start: cld\n"
   "  and $-16, %rsp\n"
   "  mov %rsi, %rdi\n"                 /* the start_info page */
-  "  call run\n");
+  "  call enter\n");
 
 struct start_info {
   char magic[32];
@@ -46,38 +60,73 @@ struct start_info {
   char cmd_line[1024];
 };
 
-struct xenstore_interface {
-  char req[1024], rsp[1024];
-  u32 req_cons, req_prod, rsp_cons, rsp_prod;
-};
-
 #define MACH2PHYS ((u64 *)0xffff800000000000) /* MACH2PHYS_VIRT_START */
-enum { HYPERVISOR_sched_op = 29, HYPERVISOR_event_channel_op = 32 };
-enum { SCHEDOP_shutdown = 2, SCHEDOP_poll = 3, EVTCHNOP_send = 4, XS_WRITE = 11 };
-enum { SHUTDOWN_poweroff = 0, SHUTDOWN_reboot = 1, SHUTDOWN_crash = 3 };
 
 static void hypercall(u64 op, u64 command, const void *argument) {
   __asm__ volatile("syscall" : "+a"(op), "+D"(command), "+S"(argument) : : "rcx", "r11", "memory");
 }
 
-static void write_ready(struct start_info *si) {
+void enter(const struct start_info *info) {
+  run(info->cmd_line, (void *)(MACH2PHYS[info->store_mfn] << 12), info->store_evtchn);
+}
+
+#else
+
+__asm__(
+  ".text\n"
+  ".balign 4\n"
+  ".long 0x1badb002, 0, -0x1badb002\n" /* a Multiboot header: the device model reads the kernel too, and insists on one */
+  ".globl start\n"
+  "start: cld\n"                       /* flat segments, no paging */
+  "  mov $stack + 4096, %esp\n"
+  "  call enter\n");
+
+enum { HVMOP_get_param = 1, HVM_PARAM_STORE_PFN = 1, HVM_PARAM_STORE_EVTCHN = 2, DOMID_SELF = 0x7ff0 };
+
+__attribute__((used)) static char stack[4096];
+static char hypercall_page[4096] __attribute__((aligned(4096)));
+
+static void hypercall(u32 op, u32 command, const void *argument) {
+  u32 entry = (u32)hypercall_page + 32 * op;
+  __asm__ volatile("call *%%eax" : "+a"(entry), "+b"(command), "+c"(argument) : : "memory");
+}
+
+static u32 hvm_param(u32 index) {
+  struct { u16 domid; u32 index; u64 value; } param = { DOMID_SELF, index, 0 };
+  hypercall(HYPERVISOR_hvm_op, HVMOP_get_param, &param);
+  return param.value;
+}
+
+void enter(void) {
+  u32 eax = 0x40000002, ebx, ecx, edx; /* Xen's leaf with the MSR that fills the page */
+  __asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx));
+  __asm__ volatile("wrmsr" : : "c"(ebx), "a"(hypercall_page), "d"(0) : "memory");
+  /* libxl has given the command line to the device model alone. */
+  run("k", (void *)(hvm_param(HVM_PARAM_STORE_PFN) << 12), hvm_param(HVM_PARAM_STORE_EVTCHN));
+}
+
+#endif
+
+enum { SCHEDOP_shutdown = 2, SCHEDOP_poll = 3, EVTCHNOP_send = 4, XS_WRITE = 11 };
+enum { SHUTDOWN_poweroff = 0, SHUTDOWN_reboot = 1, SHUTDOWN_crash = 3 };
+
+static void write_ready(volatile struct xenstore_interface *xs, u32 evtchn) {
   static const char body[] = "data/ready\0" "1";
   const u32 len = sizeof body - 1;
   const u32 header[4] = { XS_WRITE, 0, 0, len };
-  volatile struct xenstore_interface *xs = (void *)(MACH2PHYS[si->store_mfn] << 12);
   u32 at = xs->req_prod; /* 0: nobody has written before, so nothing wraps */
   for (u32 i = 0; i < sizeof header; i++) xs->req[at++] = ((const char *)header)[i];
   for (u32 i = 0; i < len; i++) xs->req[at++] = body[i];
   xs->req_prod = at;
-  hypercall(HYPERVISOR_event_channel_op, EVTCHNOP_send, &si->store_evtchn);
+  hypercall(HYPERVISOR_event_channel_op, EVTCHNOP_send, &evtchn);
 }
 
 static void shutdown(u32 reason) { hypercall(HYPERVISOR_sched_op, SCHEDOP_shutdown, &reason); }
 
-void run(struct start_info *si) {
-  for (const char *c = si->cmd_line; *c; c++) {
+static void run(const char *letters, volatile struct xenstore_interface *store, u32 store_evtchn) {
+  for (const char *c = letters; *c; c++) {
     switch (*c) {
-      case 'k': write_ready(si); break;
+      case 'k': write_ready(store, store_evtchn); break;
       case 'c': shutdown(SHUTDOWN_crash); break;
       case 'p': shutdown(SHUTDOWN_poweroff); break;
       case 'r': shutdown(SHUTDOWN_reboot); break;
