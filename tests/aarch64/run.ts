@@ -5,7 +5,7 @@
  * @module
  */
 // deno-lint-ignore-file no-console -- a script that talks to whoever runs it
-import { run } from "../e2e/qemu/run.ts";
+import { run } from "../run.ts";
 
 const REPOSITORY = new URL("../..", import.meta.url).pathname;
 const FOLDER = `${REPOSITORY}dist/aarch64`;

@@ -8,7 +8,7 @@
 // deno-lint-ignore-file no-console -- a program that prints results
 import type { Visit } from "../e2e/curl.ts";
 import { BRIDGE, QemuRig } from "../e2e/qemu/rig.ts";
-import { run } from "../e2e/qemu/run.ts";
+import { run } from "../run.ts";
 import {
   forgetGuest,
   listening,

@@ -18,7 +18,7 @@ import { addressesOf } from "../../src/daemon/catch.ts";
 import { parseAddress } from "../../src/dns/address.ts";
 import { linksOf } from "../../src/dns/network.ts";
 import { collectLog } from "../collect_log.ts";
-import { run } from "../e2e/qemu/run.ts";
+import { run } from "../run.ts";
 import { until } from "../until.ts";
 import { FRAMES, OTHERS } from "./frames.ts";
 import {

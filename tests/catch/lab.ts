@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { run } from "../e2e/qemu/run.ts";
+import { run } from "../run.ts";
 import { Namespace, plugIn } from "./namespace.ts";
 
 export const BRIDGE = "br0";

@@ -4,7 +4,7 @@
  * @module
  */
 import { forEachLine } from "../../src/backends/process/output.ts";
-import { run } from "../e2e/qemu/run.ts";
+import { run } from "../run.ts";
 import { until } from "../until.ts";
 
 /** There the cable's end is `eth0`; here it is an interface of the namespace's name. Both are down at first. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { run } from "../run.ts";
 
 /** What a visitor saw, in milliseconds since it began. */
 export interface Visit {
@@ -16,6 +17,9 @@ export interface Visit {
 
 /** Runs a command and resolves with what it prints. */
 export type Run = (...command: string[]) => Promise<string>;
+
+/** For a visitor on this host. */
+export const here: Run = (...command) => run(command);
 
 /** Visits a URL with these options of curl's, from where `on` runs commands. */
 export async function curl(

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { run } from "../run.ts";
 
 /** Whether this is the dom0 of a Xen host. Where it is not, the tests that need it are to be ignored. */
 export const isDom0 = await Deno.readTextFile("/proc/xen/capabilities").then(
@@ -45,18 +46,9 @@ export function linuxCommandLine(...addresses: string[]): string {
   return `console=hvc0 quiet panic=-1 ${QUICKER} jitsu.ip=${ip}`;
 }
 
-/** Runs a command and resolves with what it prints. Rejects with what it says when it fails. */
-export async function run(command: string, ...args: string[]): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(command, { args })
-    .output();
-  const decoder = new TextDecoder();
-  if (success) return decoder.decode(stdout);
-  throw new Error(`${command} ${args.join(" ")}: ${decoder.decode(stderr)}`);
-}
-
 /** The ids of the domains that there are, by their names. */
 export async function domains(): Promise<Map<string, number>> {
-  const lines = (await run("xl", "list")).trimEnd().split("\n").slice(1);
+  const lines = (await run(["xl", "list"])).split("\n").slice(1);
   return new Map(lines.map((line) => {
     const [, name, domid] = /^(\S*)\s+(\d+) /.exec(line)!;
     return [name, Number(domid)];
@@ -80,7 +72,7 @@ export async function xlCreate(
   const file = await Deno.makeTempFile();
   try {
     await Deno.writeTextFile(file, config);
-    await run("xl", "create", ...options, file);
+    await run(["xl", "create", ...options, file]);
   } finally {
     await Deno.remove(file);
   }

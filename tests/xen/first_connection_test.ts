@@ -9,9 +9,9 @@
  */
 import { assertEquals } from "@std/assert";
 import { median, printRow } from "../bench/measure.ts";
-import { curl, type Visit as Attempt } from "../e2e/curl.ts";
+import { curl, here, type Visit as Attempt } from "../e2e/curl.ts";
 import type { Jitsu } from "../e2e/harness.ts";
-import { run } from "./dom0.ts";
+import { run } from "../run.ts";
 import { LIBXL, linuxGuest } from "./guests.ts";
 import { testOn, WAITS_FOR_KEY } from "./program.ts";
 import { SynjitsuGuest } from "./synjitsu_guest.ts";
@@ -72,11 +72,11 @@ interface Visit {
 }
 
 function visitOnce(): Promise<Attempt> {
-  return curl(run, `http://${GUEST.name}.test/`, "--max-time", "300");
+  return curl(here, `http://${GUEST.name}.test/`, "--max-time", "300");
 }
 
 async function visit(jitsu: Jitsu): Promise<Visit> {
-  await run("ip", "neighbour", "flush", "dev", "br0");
+  await run(["ip", "neighbour", "flush", "dev", "br0"]);
   const from = jitsu.log.length;
   const began = performance.now();
   let before: number, inVain = -1, first: Attempt;
@@ -87,7 +87,7 @@ async function visit(jitsu: Jitsu): Promise<Visit> {
   } while (first.firstByte === undefined);
   const [, ms] = await jitsu.logged(/: ready .*"ms":([\d.]+)/, from);
   const again = await visitOnce();
-  await run("xl", "destroy", GUEST.name);
+  await run(["xl", "destroy", GUEST.name]);
   await jitsu.logged(/"message":"\w+: off /, from);
   return {
     answered: before + first.answered,

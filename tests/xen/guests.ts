@@ -4,8 +4,9 @@
  *
  * @module
  */
+import { run } from "../run.ts";
 import { until } from "../until.ts";
-import { INITRD, LINUX, linuxCommandLine, run, TINY } from "./dom0.ts";
+import { INITRD, LINUX, linuxCommandLine, TINY } from "./dom0.ts";
 
 /** A PV guest. */
 export interface Guest {
@@ -61,7 +62,7 @@ export interface Toolstack {
 /** Ends the domains of these guests, however they have been made. */
 async function destroyAll(guests: readonly Guest[]): Promise<void> {
   for (const { name } of guests) {
-    await run("xl", "destroy", name).catch(() => {}); // it may be off
+    await run(["xl", "destroy", name]).catch(() => {}); // it may be off
   }
 }
 
@@ -117,7 +118,7 @@ export const LIBVIRT: Toolstack = {
 };
 
 function virsh(...args: string[]): Promise<string> {
-  return run("virsh", "-q", "-c", URI, ...args);
+  return run(["virsh", "-q", "-c", URI, ...args]);
 }
 
 function domainXml(

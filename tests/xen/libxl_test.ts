@@ -5,10 +5,10 @@
  * @module
  */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { run } from "../run.ts";
 import { until } from "../until.ts";
 import {
   linuxCommandLine,
-  run,
   TINY_HVM,
   tinyConfig,
   xenstoreRead,
@@ -97,7 +97,7 @@ testOn(LIBXL, "a PVH guest", [linux0], async (host) => {
   );
   await visited(jitsu, linux0);
   const [{ config: { c_info } }] = JSON.parse(
-    await run("xl", "list", "-l", linux0.name),
+    await run(["xl", "list", "-l", linux0.name]),
   );
   assertEquals(c_info.type, "pvh");
 });
@@ -136,7 +136,7 @@ testOn(
   [linux0, tiny0],
   async (host) => {
     const folder = await Deno.makeTempDir();
-    await run("mount", "-t", "tmpfs", "-o", "size=16m,mode=700", "x", folder);
+    await run(["mount", "-t", "tmpfs", "-o", "size=16m,mode=700", "x", folder]);
     try {
       const suspend = ["ttl=4", "mode=suspend"];
       await using jitsu = await host.start(
@@ -159,7 +159,7 @@ testOn(
       await answered(jitsu, tiny0);
       assertEquals(await domidOf(tiny0), domid);
     } finally {
-      await run("umount", folder);
+      await run(["umount", folder]);
       await Deno.remove(folder);
     }
   },
@@ -240,7 +240,7 @@ testOn(
         const other = xlCreate(tinyConfig(tiny2.name));
         await cold;
         await other;
-        await run("xl", "destroy", tiny2.name);
+        await run(["xl", "destroy", tiny2.name]);
         done = true;
         await ready;
         assert(answers > 0);

@@ -6,7 +6,7 @@
  */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import type { Jitsu } from "../e2e/harness.ts";
-import { run } from "./dom0.ts";
+import { run } from "../run.ts";
 import {
   bootId,
   type Guest,
@@ -148,7 +148,7 @@ test(
     assertNotEquals(boot, await bootId(linux1));
 
     const news = jitsu.log.length;
-    await run("xl", "destroy", linux0.name);
+    await run(["xl", "destroy", linux0.name]);
     await jitsu.logged(/linux0: off \(/, news);
     assertNotEquals(await visited(jitsu, linux0), boot);
   },

@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { run } from "../run.ts";
 import { until } from "../until.ts";
-import { INITRD, LINUX, linuxCommandLine, run, xlCreate } from "./dom0.ts";
+import { INITRD, LINUX, linuxCommandLine, xlCreate } from "./dom0.ts";
 
 export class SynjitsuGuest implements AsyncDisposable {
   static readonly uuid = "5a8f2f3c-0f0e-4f6b-9f43-1c6e3a2b7d51";
@@ -53,7 +54,7 @@ vif=["bridge=br0,gatewaydev=br0,script=vif-quick,mac=00:16:3e:00:00:51"]
   async destroy(): Promise<void> {
     if (this.#isDestroyed) return;
     this.#isDestroyed = true;
-    await run("xl", "destroy", "synjitsu");
+    await run(["xl", "destroy", "synjitsu"]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -10,7 +10,8 @@ import { assertEquals } from "@std/assert";
 import { waitForXenstoreKey } from "../../src/xen/wait_for_key.ts";
 import { median, printRow, timeQuery } from "../bench/measure.ts";
 import type { Jitsu } from "../e2e/harness.ts";
-import { run, xlCreate } from "./dom0.ts";
+import { run } from "../run.ts";
+import { xlCreate } from "./dom0.ts";
 import { type Guest, LIBVIRT, LIBXL, linuxGuest } from "./guests.ts";
 import { domidOf, hasKey, Host, testOn, WAITS_FOR_KEY } from "./program.ts";
 
@@ -71,7 +72,7 @@ function xl(guest: Guest): Way {
         create: created - began,
       };
     },
-    end: () => run("xl", "destroy", name),
+    end: () => run(["xl", "destroy", name]),
   };
 }
 
@@ -88,7 +89,7 @@ function query(jitsu: Jitsu, toolstack: string, guest: Guest): Way {
     },
     async end() {
       const from = jitsu.log.length;
-      await run("xl", "destroy", guest.name);
+      await run(["xl", "destroy", guest.name]);
       await jitsu.logged(/: off \(/, from);
     },
   };

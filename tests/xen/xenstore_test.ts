@@ -5,8 +5,9 @@ import { waitForXenstoreKey } from "../../src/xen/wait_for_key.ts";
 import { watch } from "../../src/xen/watches.ts";
 import { Xenstore } from "../../src/xen/xenstore.ts";
 import { openFiles } from "../open_files.ts";
+import { run } from "../run.ts";
 import { until } from "../until.ts";
-import { isDom0, run, test, xenstoreRead } from "./dom0.ts";
+import { isDom0, test, xenstoreRead } from "./dom0.ts";
 
 // Not by the first test that needs it: what a test loads, it has to unload.
 if (isDom0) loadLibXenstore();
@@ -79,7 +80,7 @@ test("a watch tells once at the beginning and then of each change at or below it
       },
     });
     await until("the first event", () => events === 1);
-    await run("xenstore-write", `${HOME}/deep/key`, "1");
+    await run(["xenstore-write", `${HOME}/deep/key`, "1"]);
     await until("the event of a change", () => events >= 2);
     await unwatch();
     const told = events;

@@ -6,7 +6,8 @@ import { openLibrary } from "../../../src/ffi/library.ts";
 import { loadLibXenstore } from "../../../src/xen/libxenstore.ts";
 import { gc } from "../../ffi/gc.ts";
 import { openFiles } from "../../open_files.ts";
-import { isDom0, run, test, TINY } from "../../xen/dom0.ts";
+import { run } from "../../run.ts";
+import { isDom0, test, TINY } from "../../xen/dom0.ts";
 
 const DOMAINS = 200;
 /** How many are made before anything is counted: contexts and caches fill up. */
@@ -41,9 +42,9 @@ async function inventory() {
   return {
     files: openFiles(),
     userdata: [...Deno.readDirSync("/var/lib/xen")].length,
-    domains: (await run("xenstore-list", "/local/domain")).split("\n").length,
-    libxl: (await run("xenstore-list", "/libxl")).split("\n").length,
-    vm: (await run("xenstore-list", "/vm")).split("\n").length,
+    domains: (await run(["xenstore-list", "/local/domain"])).split("\n").length,
+    libxl: (await run(["xenstore-list", "/libxl"])).split("\n").length,
+    vm: (await run(["xenstore-list", "/vm"])).split("\n").length,
   };
 }
 

@@ -16,11 +16,11 @@ import { uuidOf } from "../../../src/backends/libxl/guest.ts";
 import { loadLibxl } from "../../../src/backends/libxl/library.ts";
 import { loadLibXenstore } from "../../../src/xen/libxenstore.ts";
 import { collectLog } from "../../collect_log.ts";
+import { run } from "../../run.ts";
 import { until } from "../../until.ts";
 import {
   domains,
   isDom0,
-  run,
   test,
   TINY,
   tinyConfig,
@@ -71,7 +71,7 @@ async function withTiny(
   } finally {
     await backend.close();
     const left = (await domains()).get("tiny");
-    if (left !== undefined) await run("xl", "destroy", String(left));
+    if (left !== undefined) await run(["xl", "destroy", String(left)]);
   }
 }
 
@@ -112,7 +112,7 @@ test("a domain that somebody destroys is missed at once", () =>
   withTiny("", async (subject) => {
     await subject.machine.start();
     subject.told.length = 0;
-    await run("xl", "destroy", "tiny");
+    await run(["xl", "destroy", "tiny"]);
     await goneFor(subject, /^somebody destroyed it$/);
     assertEquals(await subject.machine.start(), "started");
   }));
@@ -120,7 +120,7 @@ test("a domain that somebody destroys is missed at once", () =>
 test("a start at the moment when somebody destroys the domain leaves one running", () =>
   withTiny("", async ({ machine }) => {
     await machine.start();
-    const destroyed = run("xl", "destroy", "tiny");
+    const destroyed = run(["xl", "destroy", "tiny"]);
     // Whatever comes first: the domain is found running, is in the way, or is gone.
     await machine.start().catch(() => {});
     await destroyed;
@@ -175,7 +175,7 @@ test("a crashed domain is preserved where that is wanted, and in the way until i
       error.message,
       new RegExp(`remove it with "xl destroy ${domid}"`),
     );
-    await run("xl", "destroy", "tiny");
+    await run(["xl", "destroy", "tiny"]);
     assertEquals(await machine.start(), "started");
   }, { on_crash: "preserve" }));
 
@@ -195,8 +195,8 @@ test("another daemon adopts the domain, and removes one that was made only partl
     assertEquals(await machine.state(), "running");
 
     // As a daemon leaves it that is killed in the middle.
-    await run("xl", "pause", "tiny");
-    await run("xenstore-write", `/local/domain/${domid}/jitsu`, "creating");
+    await run(["xl", "pause", "tiny"]);
+    await run(["xenstore-write", `/local/domain/${domid}/jitsu`, "creating"]);
     const third = await openLibxl();
     const fresh = await third.machine(config);
     assertEquals(await fresh.state(), "off");
@@ -231,7 +231,7 @@ test("a domain of that name with another UUID than was given is not touched", ()
       );
     }
     assertEquals((await domains()).get("tiny"), domid);
-    await run("xl", "destroy", "tiny");
+    await run(["xl", "destroy", "tiny"]);
   }, { uuid: "6E696EB7-09f4-484c-981b-8d34efa0304d" }));
 
 test("a network interface has the same MAC address at each start, in xenstore and as it is told", () =>

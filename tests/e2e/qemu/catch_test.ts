@@ -5,7 +5,7 @@
  */
 import { assert, assertLess, assertMatch } from "@std/assert";
 import { BRIDGE, inSandbox, QEMU_URI, QemuRig } from "./rig.ts";
-import { run } from "./run.ts";
+import { run } from "../../run.ts";
 import {
   forgetGuest,
   listening,

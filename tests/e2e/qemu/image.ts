@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { run } from "./run.ts";
+import { run } from "../../run.ts";
 
 const KERNEL = "linux-image-cloud-amd64";
 /** What the guest's devices need: the network card, its bus, the power button and reading it. */

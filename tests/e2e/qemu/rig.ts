@@ -6,7 +6,7 @@
  */
 import { until } from "../../until.ts";
 import { guestImage, type Image } from "./image.ts";
-import { run } from "./run.ts";
+import { run } from "../../run.ts";
 import { SANDBOX } from "./sandbox.ts";
 
 /** Whether the rig can be started here. */

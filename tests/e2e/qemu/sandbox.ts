@@ -10,7 +10,7 @@
  * @module
  */
 import { guestImage } from "./image.ts";
-import { run } from "./run.ts";
+import { run } from "../../run.ts";
 
 /** Set for the command, so that tests know where they are. */
 export const SANDBOX = "JITSU_QEMU_SANDBOX";

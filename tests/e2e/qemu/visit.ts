@@ -6,11 +6,11 @@
  */
 import { Namespace, plugIn } from "../../catch/namespace.ts";
 import { until } from "../../until.ts";
-import { curl, type Run, type Visit } from "../curl.ts";
+import { curl, here, type Run, type Visit } from "../curl.ts";
 import { Jitsu } from "../harness.ts";
 import { BOOT_PATIENCE_MS } from "./guest.ts";
 import { BRIDGE, type Guest, QEMU_URI, readyFile } from "./rig.ts";
-import { run } from "./run.ts";
+import { run } from "../../run.ts";
 
 /** The address of the bridge: everybody around it can ask there. */
 const NAME_SERVER = "10.77.0.1";
@@ -52,7 +52,7 @@ export async function neighbour(): Promise<Namespace> {
 export function visit(
   guest: Guest,
   family: 4 | 6,
-  on: Run = (...command) => run(command),
+  on: Run = here,
 ): Promise<Visit> {
   const url = `http://${guest.name}.test/`;
   return curl(on, url, `-${family}`, "--max-time", "120");
