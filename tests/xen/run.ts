@@ -124,12 +124,17 @@ if (Deno.uid() !== 0) {
   Deno.exit(1);
 }
 const folder = await images();
+const ended = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.addSignalListener(signal, () => ended.abort());
+}
 const job = await Deno.makeTempDir({ prefix: "jitsu-test-xen-" });
 try {
   await pack(`${job}/job.tar`);
   await Deno.writeTextFile(`${job}/run`, await script(Deno.args));
-  const status = await boot({ images: folder, job, limit: LIMIT });
-  if (status === undefined) {
+  const { signal } = ended;
+  const status = await boot({ images: folder, job, limit: LIMIT, signal });
+  if (status === undefined && !signal.aborted) {
     say(await Deno.readTextFile(`${job}/console`));
     say("the Xen host did not finish; above is its console");
   }
