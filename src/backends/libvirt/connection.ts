@@ -13,8 +13,11 @@ import {
   type Runtime,
 } from "./runtime.ts";
 
-/** A peer that answers nothing for 5 x 5 s is gone. TCP alone would tell after a quarter of an hour or never. */
-const KEEPALIVE_INTERVAL_S = 5, KEEPALIVE_COUNT = 5;
+/**
+ * A peer that answers nothing for 12 x 5 s is gone. TCP alone would tell after a quarter of an hour or never. One that is
+ * busy is not: libvirt's Xen driver answers nothing while it waits for libxl, 30 s for six guests on a slow host.
+ */
+const KEEPALIVE_INTERVAL_S = 5, KEEPALIVE_COUNT = 12;
 
 /** 0 stands for calls without a connection. */
 let lastToken = 0n;
