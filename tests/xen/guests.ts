@@ -18,7 +18,10 @@ export interface Guest {
   cmdline: string;
   /** MiB. */
   memory: number;
-  /** Where it has a network interface, at `br0`: what puts that up with libxl. */
+  /**
+   * Where it has a network interface, at `br0`: the hotplug script that puts that up. `fast` is Jitsu's with libxl, and
+   * the rig's, which does as little, with libvirt.
+   */
   script?: string;
 }
 
@@ -149,7 +152,9 @@ function domainXml(
     ${
     script === undefined
       ? ""
-      : "<interface type='bridge'><source bridge='br0'/></interface>"
+      : `<interface type='bridge'><source bridge='br0'/><script path='${
+        script === "fast" ? "vif-quick" : script
+      }'/></interface>`
   }
   </devices>
 </domain>`;
