@@ -19,7 +19,7 @@ export const DOMAINS = 200;
 /** How many are made before anything is counted: contexts and caches fill up. */
 const WARM_UP = 20;
 /** After how many the heap is looked at. */
-const SPAN = 36;
+const SPAN = 12;
 
 /** Without glibc's caches of each thread: what is in them counts as in use, and it differs from thread to thread. */
 export const ENVIRONMENT = {
