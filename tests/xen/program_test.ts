@@ -44,6 +44,8 @@ const [tiny0, tiny1] = [0, 1].map(tinyGuest);
 
 /** Long enough for a visit between an answer and the stop, on a slow machine too. */
 const TTL = "ttl=8";
+/** It is not idle as long as the story takes. */
+const LONG_TTL = "ttl=3600";
 
 test(
   "idle guests are stopped in their mode and come back in its way, after kill -9 of Jitsu too",
@@ -56,7 +58,7 @@ test(
       host.config(linux1, TTL, "mode=shutdown", ...WAITS_FOR_TCP),
       host.config(linux2, TTL, ...suspend, ...WAITS_FOR_TCP),
       host.config(linux3, TTL, ...suspend, ...WAITS_FOR_TCP),
-      host.config(tiny1, ...WAITS_FOR_KEY),
+      host.config(tiny1, LONG_TTL, ...WAITS_FOR_KEY),
       isLibvirt
         ? host.config(linux4, TTL, "mode=suspend", ...WAITS_FOR_TCP)
         : host.config(
