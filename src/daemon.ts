@@ -47,12 +47,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
 
   const manager = ServiceManager.find();
   const store = await openStore(options.persistdb);
-  const toServe = await findServed(
-    store,
-    options.unikernels,
-    options.backend.name,
-    options.readSpec,
-  );
+  const given = { ...options, backend: options.backend.name };
+  const toServe = await findServed(store, given, options.readSpec);
   if (toServe.length === 0) {
     log("jitsu").warn(
       "there are no unikernels: neither CONFIG nor database has one",
@@ -84,14 +80,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const registry = new Registry(backend, zone, summoner);
   const recorder = new Recorder(store, now, () => registry.all());
   if (options.persistdb !== undefined) recorder.count();
-  const operator = new Operator({
-    ...options,
-    registry,
-    store,
-    recorder,
-    now,
-    backend: options.backend.name,
-  });
+  const operator = new Operator({ ...given, registry, store, recorder, now });
   let control: ControlServer | undefined;
   try {
     await serveAll(registry, recorder, toServe);
@@ -101,7 +90,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     await Promise.all([holders.close(), backend.close()]);
     throw error;
   }
-  await storeGiven(store, options.unikernels, options.backend.name);
+  await storeGiven(store, given);
   const names = toServe.reduce(
     (sum, each) => sum + each.unikernel.dns.length,
     0,

@@ -149,6 +149,7 @@ function readSaid(
       connect: values.connect,
       settings,
       unikernels,
+      config: values.config,
       readSpec: (spec) => readSpec(spec, defaults),
       reload: () =>
         values.config === undefined

@@ -98,8 +98,10 @@ export class StoppedDaemon implements AsyncDisposable {
         `there is a unikernel ${name} already; --replace gives it this CONFIG`,
       ], true);
     }
-    const configuration = { name, backend: this.#backend, spec };
-    await this.#store.configure(configuration, operatorChange("jitsu add"));
+    await this.#store.configure(
+      { name, backend: this.#backend, spec, fromFile: false },
+      operatorChange("jitsu add"),
+    );
     return { name, outcome: isKnown ? "changed" : "added" };
   }
 }

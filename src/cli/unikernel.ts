@@ -158,6 +158,7 @@ export function readUnikernel(
     catchNic,
     answer,
     spec: formatConfig(pairs),
+    fromFile: false,
     machine: {
       name,
       uuid,

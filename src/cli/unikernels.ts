@@ -94,6 +94,7 @@ function describe(source: Source, defaults: Defaults): Described[] {
   );
   // It may be long, and stays in memory anyhow as an argument of the command line: one is enough.
   if (unikernel.spec === source.config) unikernel.spec = source.config;
+  unikernel.fromFile = source.config === undefined;
   return [{ source, unikernel }];
 }
 

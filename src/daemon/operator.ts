@@ -37,8 +37,6 @@ export interface OperatorOptions {
   readSpec: ReadSpec;
   /** Reads the configuration again; all of it, or nothing. */
   reload(): Reloaded | Unreadable;
-  /** The unikernels that the configuration named at the start. */
-  unikernels: readonly Unikernel[];
 }
 
 /** See the module's comment. */
@@ -47,8 +45,6 @@ export class Operator {
   readonly #store: Store;
   readonly #options: OperatorOptions;
   #readSpec: ReadSpec;
-  /** The names of what the configuration has: these a reload may remove. */
-  #configured: Set<string>;
   #reloading: Promise<unknown> = Promise.resolve();
 
   constructor(options: OperatorOptions) {
@@ -56,7 +52,6 @@ export class Operator {
     this.#store = options.store;
     this.#options = options;
     this.#readSpec = options.readSpec;
-    this.#configured = new Set(options.unikernels.map(({ name }) => name));
   }
 
   /** For the control server. */
@@ -165,10 +160,11 @@ export class Operator {
     const { unikernels, needRestart } = read;
     this.#readSpec = read.readSpec;
     const named = new Set(unikernels.map(({ name }) => name));
-    const gone = [...this.#configured].filter((name) =>
-      !named.has(name) && this.#registry.get(name) !== undefined
-    );
-    this.#configured = named;
+    const gone = Iterator.from(this.#registry.all())
+      .map(({ unikernel }) => unikernel)
+      .filter(({ name, fromFile }) => fromFile && !named.has(name))
+      .map(({ name }) => name)
+      .toArray();
     const report: ReloadReport = {
       added: [],
       changed: [],
@@ -212,12 +208,15 @@ export class Operator {
   }
 
   async #put(unikernel: Unikernel, reason: string): Promise<PutOutcome> {
-    const { name, spec } = unikernel;
+    const { name, spec, fromFile } = unikernel;
+    const { backend } = this.#options;
     const outcome = await this.#registry.put(unikernel);
     if (outcome !== "unchanged") {
-      const { backend } = this.#options;
       await noted(
-        this.#store.configure({ name, backend, spec }, operatorChange(reason)),
+        this.#store.configure(
+          { name, backend, spec, fromFile },
+          operatorChange(reason),
+        ),
       );
     }
     return outcome;

@@ -48,6 +48,8 @@ export interface DaemonOptions {
   /** The backend's own options; a flag's value is empty. */
   settings: ReadonlyMap<string, string>;
   unikernels: Unikernel[];
+  /** The path of the configuration file, if there is one. */
+  config?: string;
   /** Reads a CONFIG that was not on the command line. */
   readSpec: ReadSpec;
   /** Reads the configuration again. */

@@ -1,12 +1,14 @@
 /**
- * The unikernels to serve: those that the store has from before, replaced and joined by those of the command line.
+ * The unikernels to serve: those that the store has from before, replaced and joined by those of the command line and the
+ * configuration file.
  *
  * @module
  */
+import { log } from "../log.ts";
 import type { ReadSpec } from "./options.ts";
 import type { Unikernel } from "../summon/unikernel.ts";
 import {
-  type Change,
+  operatorChange,
   type Statistics,
   type Store,
   StoreError,
@@ -18,31 +20,40 @@ export interface Served {
   statistics?: Statistics;
 }
 
+/** What the command line and the configuration file say. */
+export interface Given {
+  unikernels: readonly Unikernel[];
+  /** The path of the configuration file: what the store has from one is gone where this one has it no longer. */
+  config?: string;
+  /** The name of the backend. */
+  backend: string;
+}
+
 /**
  * All that is to be served by this backend: in the store's order, then in the order given. Rejects with
  * {@linkcode StoreError}, which has a line for each reason, when the store has some that cannot be.
  */
 export async function findServed(
   store: Store,
-  given: readonly Unikernel[],
-  backend: string,
+  { unikernels, config, backend }: Given,
   read: ReadSpec,
 ): Promise<Served[]> {
   const replaced = new Map(
-    given.map((unikernel) => [unikernel.name, unikernel]),
+    unikernels.map((unikernel) => [unikernel.name, unikernel]),
   );
   const problems: string[] = [];
   const served: Served[] = [];
-  for (
-    const { name, backend: its, spec, statistics } of await store.unikernels()
-  ) {
+  for (const each of await store.unikernels()) {
+    const { name, spec, fromFile, statistics } = each;
     const replacement = replaced.get(name);
     replaced.delete(name);
     if (replacement) {
       served.push({ unikernel: replacement, statistics });
-    } else if (its !== backend) {
+    } else if (fromFile && config !== undefined) {
+      continue; // it was taken out of the file
+    } else if (each.backend !== backend) {
       problems.push(
-        `${name} is stored for the backend ${its}, and this is ${backend}: choose it with --backend, or name another --persistdb`,
+        `${name} is stored for the backend ${each.backend}, and this is ${backend}: choose it with --backend, or name another --persistdb`,
       );
     } else {
       const unikernel = read(spec);
@@ -77,29 +88,43 @@ function checkIds(served: readonly Served[], problems: string[]): void {
   }
 }
 
-/** Stores what was given, as far as it is not what is stored already. A store that cannot be written has told so. */
+/**
+ * Stores what was given, as far as it is not what is stored already, and removes what is gone from the configuration
+ * file. A store that cannot be written has told so.
+ */
 export async function storeGiven(
   store: Store,
-  given: readonly Unikernel[],
-  backend: string,
+  { unikernels, config, backend }: Given,
 ): Promise<void> {
   const stored = new Map(
     (await store.unikernels()).map((each) => [each.name, each]),
   );
-  const change: Change = {
-    time: Date.now(),
-    origin: "operator",
-    reason: "CONFIG of the command line",
-  };
-  await Promise.all(
-    given.map(async ({ name, spec }) => {
-      const before = stored.get(name);
-      if (before?.spec === spec && before.backend === backend) return;
-      try {
-        await store.configure({ name, backend, spec }, change);
-      } catch (error) {
-        if (!(error instanceof StoreError)) throw error;
-      }
-    }),
-  );
+  const writes: Promise<void>[] = [];
+  for (const { name, spec, fromFile } of unikernels) {
+    const before = stored.get(name);
+    stored.delete(name);
+    const isStored = before?.spec === spec && before.backend === backend &&
+      before.fromFile === fromFile;
+    if (isStored) continue;
+    const reason = fromFile
+      ? "configuration file"
+      : "CONFIG of the command line";
+    writes.push(
+      store.configure(
+        { name, backend, spec, fromFile },
+        operatorChange(reason),
+      ),
+    );
+  }
+  for (const { name, fromFile } of stored.values()) {
+    if (!fromFile || config === undefined) continue;
+    log("jitsu").info(`${name}: removed, since ${config} has it no longer`);
+    writes.push(
+      store.remove(name, operatorChange("gone from the configuration file")),
+    );
+  }
+  for (const each of await Promise.allSettled(writes)) {
+    const error = each.status === "rejected" && each.reason;
+    if (error && !(error instanceof StoreError)) throw error;
+  }
 }

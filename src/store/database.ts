@@ -104,6 +104,7 @@ export class Database {
         name: row.name as string,
         backend: row.backend as string,
         spec: row.spec as string,
+        fromFile: row.from_file === 1,
         statistics: statisticsOf(row, names.get(row.id) ?? []),
       }));
     });
@@ -137,14 +138,16 @@ export class Database {
   #write(write: Write): void {
     switch (write.kind) {
       case "configure": {
-        const { name, backend, spec } = write.configuration;
+        const { name, backend, spec, fromFile } = write.configuration;
         const from = this.#specOf(name);
         this.#run(
-          `INSERT INTO unikernel (name, backend, spec) VALUES (?, ?, ?)
-           ON CONFLICT (name) DO UPDATE SET backend = excluded.backend, spec = excluded.spec`,
+          `INSERT INTO unikernel (name, backend, spec, from_file) VALUES (?, ?, ?, ?)
+           ON CONFLICT (name) DO UPDATE
+           SET backend = excluded.backend, spec = excluded.spec, from_file = excluded.from_file`,
           name,
           backend,
           spec,
+          Number(fromFile),
         );
         this.#note({
           ...write.change,

@@ -51,6 +51,9 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX history_of_unikernel ON history (unikernel, id);
   `,
+  `
+  ALTER TABLE unikernel ADD COLUMN from_file INTEGER NOT NULL DEFAULT 0; -- 1 where it is of the configuration file
+  `,
 ];
 
 /** Brings a database of an older version to this one, within the transaction of the caller. */

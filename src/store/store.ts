@@ -31,6 +31,8 @@ export interface Configuration {
   backend: string;
   /** The CONFIG as text, not what was made of it: a later version can read it anew. */
   spec: string;
+  /** Whether it is of the configuration file. */
+  fromFile: boolean;
 }
 
 /** How often a DNS name was asked for. */

@@ -52,4 +52,6 @@ export interface Unikernel {
   machine: MachineConfig;
   /** Its CONFIG as `key=value,...`, from which it can be made again. */
   spec: string;
+  /** Whether the configuration file has it, and it goes when that has it no longer. */
+  fromFile: boolean;
 }

@@ -71,7 +71,9 @@ Deno.test("the original's getting-started command says what to serve", () => {
         answer: "late",
         machine: { name: "mirage-www", uuid: undefined, keys: new Map() },
         spec: config,
+        fromFile: false,
       }],
+      config: undefined,
       persistdb: undefined,
       limits: {
         allow: [],

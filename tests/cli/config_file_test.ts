@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import fc from "fast-check";
 import { lineFinder } from "../../src/cli/config_lines.ts";
 import { readCommandLine } from "../../src/cli/command_line.ts";
@@ -49,8 +49,16 @@ ${WWW}`);
     "name=www,dns=www.example.org,dns=example.org,ip=10.0.0.1,wait_for_tcp=80,wait_required=true,env=A=1,env=B=x\\, y,command=serve --port 80",
   ]);
   if (typed.kind !== "serve") throw new Error("it is refused");
+  // What is only of the file is beside what it says.
+  const { config, ...said } = options!;
+  assertMatch(config ?? "", /\/jitsu\.toml$/);
   const data = (options: object) => JSON.parse(JSON.stringify(options));
-  assertEquals(data(options!), data(typed.options));
+  const [www] = said.unikernels;
+  assertEquals(www.fromFile, true);
+  assertEquals(
+    data({ ...said, unikernels: [{ ...www, fromFile: false }] }),
+    data(typed.options),
+  );
 });
 
 Deno.test("what the command line says wins over the file", () => {
@@ -60,8 +68,8 @@ Deno.test("what the command line says wins over the file", () => {
     "name=www,dns=other.example,ip=10.0.0.2,command=true",
   );
   assertEquals(
-    options!.unikernels.map(({ dns, ttl }) => [...dns, ttl]),
-    [["other.example", 8]],
+    options!.unikernels.map(({ dns, ttl, fromFile }) => [dns, ttl, fromFile]),
+    [[["other.example"], 8, false]],
   );
   assertEquals(options!.forwarding.servers, [
     { address: "192.0.2.3", port: 53 },

@@ -40,7 +40,12 @@ async function record(
   await stage.elapse(ZERO);
   recorder = new Recorder(store, () => Date.now() - ZERO, () => all);
   recorder.count();
-  await store.configure({ name: "www", backend: "fake", spec: "" }, {
+  await store.configure({
+    name: "www",
+    backend: "fake",
+    spec: "",
+    fromFile: false,
+  }, {
     time: ZERO,
     origin: "operator",
     reason: "test",
@@ -174,7 +179,12 @@ Deno.test("what names were asked for is kept out of a store that ends with the d
   const store = new CountedStore();
   const recorder = new Recorder(store, Date.now, () => [www]);
   const change = { time: ZERO, origin: "operator", reason: "test" } as const;
-  await store.configure({ name: "www", backend: "fake", spec: "" }, change);
+  await store.configure({
+    name: "www",
+    backend: "fake",
+    spec: "",
+    fromFile: false,
+  }, change);
   const www = await stage.add({}, new FakeMachine());
   www.summon("A www");
   await stage.elapse(60_000);

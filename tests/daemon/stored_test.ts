@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { findServed, storeGiven } from "../../src/daemon/stored.ts";
+import { findServed, type Given, storeGiven } from "../../src/daemon/stored.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { StoreError } from "../../src/store/store.ts";
 import type { Unikernel } from "../../src/summon/unikernel.ts";
@@ -8,12 +8,20 @@ import { unikernel } from "../summon/set_up.ts";
 
 const change = { time: 0, origin: "operator", reason: "" } as const;
 
-/** A store with these unikernels: their specs are their names and UUIDs, `bad` is one that cannot be read. */
+/**
+ * A store with these unikernels: their specs are their names and UUIDs. `bad` is one that cannot be read; those whose
+ * names begin with `file` are of a configuration file.
+ */
 async function stored(...specs: string[]): Promise<MemoryStore> {
   const store = new MemoryStore();
   for (const spec of specs) {
     const [name, backend = "process"] = spec.split("@");
-    await store.configure({ name: name.split(" ")[0], backend, spec }, change);
+    await store.configure({
+      name: name.split(" ")[0],
+      backend,
+      spec,
+      fromFile: spec.startsWith("file"),
+    }, change);
   }
   return store;
 }
@@ -21,14 +29,19 @@ async function stored(...specs: string[]): Promise<MemoryStore> {
 function named(spec: string): Unikernel {
   const [name, uuid] = spec.split("@")[0].split(" ");
   const machine = { name, uuid, keys: new Map() };
-  return unikernel({ name, machine, spec });
+  return unikernel({ name, machine, spec, fromFile: spec.startsWith("file") });
 }
 
 const read = (spec: string) =>
   spec === "bad" ? { problems: ["key x is unknown"] } : named(spec);
 
-async function namesOf(store: MemoryStore, ...given: string[]) {
-  const served = await findServed(store, given.map(named), "process", read);
+/** What is given to Jitsu, with a configuration file if one is said to be there. */
+function given(specs: string[], config?: string): Given {
+  return { unikernels: specs.map(named), config, backend: "process" };
+}
+
+async function namesOf(store: MemoryStore, ...specs: string[]) {
+  const served = await findServed(store, given(specs), read);
   return served.map(({ unikernel }) => unikernel.spec);
 }
 
@@ -42,7 +55,7 @@ Deno.test("statistics stay with their unikernel, also with one that is replaced"
   const store = await stored("a", "b");
   await store.count("a", statistics({ starts: 1 }));
   await store.count("b", statistics({ starts: 2 }));
-  const served = await findServed(store, [named("b 1")], "process", read);
+  const served = await findServed(store, given(["b 1"]), read);
   assertEquals(served.map(({ statistics }) => statistics?.starts), [1, 2]);
 });
 
@@ -67,7 +80,7 @@ Deno.test("all that cannot be served is told at once, with what to do", async ()
 
 Deno.test("what is given is stored, and noted only where that changes anything", async () => {
   const store = await stored("a", "b", "c@libvirt");
-  await storeGiven(store, ["a", "b 1", "c", "d"].map(named), "process");
+  await storeGiven(store, given(["a", "b 1", "c", "d"]));
   assertEquals(
     (await store.history(10)).slice(3).map(({ unikernel, from, to }) => ({
       unikernel,
@@ -84,4 +97,51 @@ Deno.test("what is given is stored, and noted only where that changes anything",
     (await store.unikernels()).map(({ backend }) => backend),
     ["process", "process", "process", "process"],
   );
+});
+
+Deno.test("what the configuration file has no longer is gone, whatever it was, and all else stays", async () => {
+  const specs = ["a", "file1", "file2@libvirt", "file3"];
+  const store = await stored(...specs);
+  const now = given(["file3", "b"], "jitsu.toml");
+  const served = await findServed(store, now, read);
+  assertEquals(served.map(({ unikernel }) => unikernel.name), [
+    "a",
+    "file3",
+    "b",
+  ]);
+  await storeGiven(store, now);
+  assertEquals((await store.unikernels()).map(({ name }) => name), [
+    "a",
+    "file3",
+    "b",
+  ]);
+  assertEquals(
+    (await store.history(10)).slice(specs.length).map((
+      { unikernel, reason },
+    ) => [unikernel, reason]),
+    [
+      ["b", "CONFIG of the command line"],
+      ["file1", "gone from the configuration file"],
+      ["file2", "gone from the configuration file"],
+    ],
+  );
+});
+
+Deno.test("without a configuration file, what the store has of one is served", async () => {
+  const store = await stored("file1", "file2");
+  assertEquals(await namesOf(store, "file2"), ["file1", "file2"]);
+  await storeGiven(store, given(["b"]));
+  assertEquals((await store.unikernels()).length, 3);
+});
+
+Deno.test("what was added by hand is of the file once that has it", async () => {
+  const store = new MemoryStore();
+  const file = named("file");
+  await store.configure(
+    { ...file, backend: "process", fromFile: false },
+    change,
+  );
+  await storeGiven(store, given(["file"], "jitsu.toml"));
+  await storeGiven(store, given([], "jitsu.toml"));
+  assertEquals(await store.unikernels(), []);
 });

@@ -140,6 +140,29 @@ test("SIGHUP is a reload, what an operator added stays", async (setting) => {
   await assertAnswers(jitsu, "added", "127.0.0.5");
 });
 
+test("what was taken out of the file while no daemon ran is served no longer; what an operator added is", async (setting) => {
+  const database = `--persistdb=${setting.dir.path}/jitsu.db`;
+  setting.write("", setting.unikernel("stays"), setting.unikernel("goes"));
+  {
+    await using jitsu = await setting.start(database);
+    const added = "dns=added.test,ip=127.0.0.5,name=added,command=sleep 1000";
+    await runJitsu("add", `--control=${setting.control}`, added);
+    await assertAnswers(jitsu, "goes");
+    assertEquals((await jitsu.stop()).code, 0);
+  }
+  setting.write("", setting.unikernel("stays"));
+  await using jitsu = await setting.start(database);
+  await jitsu.logged(/goes: removed, since \S+\/jitsu\.toml has it no longer/);
+  await assertAnswers(jitsu, "stays");
+  await assertAnswers(jitsu, "added", "127.0.0.5");
+  assertEquals((await jitsu.dig("goes.test")).answers, []);
+  const control = `--control=${setting.control}`;
+  assertMatch(
+    (await runJitsu("history", control, "goes")).stdout,
+    /gone from the configuration file/,
+  );
+});
+
 test("a file with a mistake changes nothing, and the mistake is told with its line", async (setting) => {
   setting.write("", setting.unikernel("www"));
   await using jitsu = await setting.start();

@@ -282,7 +282,7 @@ test("what is stored for another backend, or with a CONFIG that cannot be read, 
     const store = await file.open();
     const change = { time: 0, origin: "operator", reason: "" } as const;
     const put = (name: string, backend: string, spec: string) =>
-      store.configure({ name, backend, spec }, change);
+      store.configure({ name, backend, spec, fromFile: false }, change);
     await put("a", "libvirt", "dns=a.test,ip=::1,name=a");
     await put("b", "process", "dns=b.test,ip=1.2.3,name=b,command=true");
     await put("c", "process", config("c"));

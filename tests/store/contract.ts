@@ -32,11 +32,13 @@ export const www = {
   name: "www",
   backend: "process",
   spec: "dns=www.test,ip=127.0.0.2,name=www,command=sh -c 'echo a\\, b'",
+  fromFile: false,
 };
 export const db = {
   name: "db",
   backend: "libvirt",
   spec: "dns=db.test,ip=::1,name=db",
+  fromFile: true,
 };
 
 export function statistics(overrides: Partial<Statistics> = {}): Statistics {
@@ -97,7 +99,12 @@ export function testStore(
     await store.configure(www, change(1, "CONFIG"));
     await store.configure(db, change(1, "CONFIG"));
     await store.count("www", FULL);
-    const other = { ...www, backend: "libvirt", spec: "dns=w,ip=::,name=www" };
+    const other = {
+      name: "www",
+      backend: "libvirt",
+      spec: "dns=w,ip=::,name=www",
+      fromFile: true,
+    };
     await store.configure(other, change(2, "replaced"));
     assertEquals(plain(await store.unikernels()), [
       { ...other, statistics: FULL },
@@ -236,12 +243,15 @@ export function testStore(
     const names = Array.from({ length: 300 }, (_, i) => `n${i}`);
     await Promise.all(
       names.map((name) =>
-        store.configure({ name, backend: "b", spec }, change(0, spec))
+        store.configure(
+          { name, backend: "b", spec, fromFile: false },
+          change(0, spec),
+        )
       ),
     );
     assertEquals(
       plain(await store.unikernels()),
-      names.map((name) => ({ name, backend: "b", spec })),
+      names.map((name) => ({ name, backend: "b", spec, fromFile: false })),
     );
     assertEquals((await store.history(1))[0].reason, spec);
   });

@@ -44,7 +44,7 @@ for (;;) {
     const spec = `${time}`;
     acknowledged(
       `change ${time}`,
-      store.configure({ name, backend: "b", spec }, change),
+      store.configure({ name, backend: "b", spec, fromFile: false }, change),
     );
   } else {
     acknowledged(

@@ -40,7 +40,19 @@ const VERSION_1 = `
   PRAGMA user_version = 1;
 `;
 
-for (const [version, sql] of [[1, VERSION_1]] as const) {
+const VERSION_2 = `
+  ${VERSION_1}
+  ALTER TABLE unikernel ADD COLUMN from_file INTEGER NOT NULL DEFAULT 0;
+  UPDATE unikernel SET from_file = 1 WHERE name = 'www';
+  PRAGMA user_version = 2;
+`;
+
+for (
+  const { version, sql, fromFile } of [
+    { version: 1, sql: VERSION_1, fromFile: false },
+    { version: 2, sql: VERSION_2, fromFile: true },
+  ]
+) {
   Deno.test(`all that is in a database of version ${version} is there`, async () => {
     using file = new TestFile();
     file.sql((db) => db.exec(sql));
@@ -49,6 +61,7 @@ for (const [version, sql] of [[1, VERSION_1]] as const) {
       name: "www",
       backend: "libvirt",
       spec: "dns=www.test,ip=10.0.0.1,name=www",
+      fromFile,
       statistics: {
         state: "ready",
         since: 1790000000000,
@@ -69,6 +82,7 @@ for (const [version, sql] of [[1, VERSION_1]] as const) {
       name: "new",
       backend: "libvirt",
       spec: "dns=new.test,ip=::1,name=new",
+      fromFile: false,
     }]);
     assertEquals(JSON.parse(JSON.stringify(await store.history(10))), [{
       time: 1770000000000,

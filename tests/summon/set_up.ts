@@ -37,6 +37,7 @@ export function unikernel(
       ...readiness,
     },
     useSynjitsu: false,
+    fromFile: false,
     synjitsuNic: 0,
     catchNic: 0,
     answer: "late",
