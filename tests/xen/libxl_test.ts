@@ -4,7 +4,13 @@
  *
  * @module
  */
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotMatch,
+  assertRejects,
+} from "@std/assert";
 import { run } from "../run.ts";
 import { until } from "../until.ts";
 import {
@@ -111,11 +117,11 @@ const hvm = {
 
 testOn(
   LIBXL,
-  "an HVM guest, with the interface that its device model emulates at the bridge too",
+  "an HVM guest, with the interface that its device model emulates at the bridge too, hears its power button",
   [hvm],
   async (host) => {
     await using jitsu = await host.start(
-      host.config(hvm, "type=hvm", "ttl=4", "mode=destroy", ...WAITS_FOR_KEY),
+      host.config(hvm, "type=hvm", "ttl=4", "mode=shutdown", ...WAITS_FOR_KEY),
     );
     await answered(jitsu, hvm);
     assert(await hasKey(hvm));
@@ -126,6 +132,7 @@ testOn(
       [vif, `${vif}-emu`],
     );
     await jitsu.logged(/tiny0: off after/);
+    assertNotMatch(jitsu.log.join("\n"), /did not shut down/);
     await gone(hvm);
   },
 );

@@ -224,6 +224,18 @@ export async function unpauseDomain(
   );
 }
 
+/** Presses the power button of an HVM domain, which tells its guest by ACPI. */
+export async function pressPowerButton(
+  context: Context,
+  domid: number,
+): Promise<void> {
+  const power = 1; // LIBXL_TRIGGER_POWER
+  await context.call(
+    [],
+    context.libxl.libxl_send_trigger(context.pointer, domid, power, 0, null),
+  );
+}
+
 export async function destroyDomain(
   context: Context,
   domid: number,

@@ -20,6 +20,7 @@ import {
   domainInfo,
   domidOf,
   isGone,
+  pressPowerButton,
   restoreDomain,
   resumeDomain,
   saveDomain,
@@ -164,11 +165,16 @@ export class GuestDomain {
   }
 
   /**
-   * Asks the guest to power itself off (docs/misc/xenstore-paths.pandoc, ~/control/shutdown). libxl_domain_shutdown
+   * Asks the guest to power itself off (docs/misc/xenstore-paths.pandoc, ~/control/shutdown), and by its power button
+   * where it has one and does not say that it listens to the other (~/control/feature-poweroff). libxl_domain_shutdown
    * would wait a minute for the guest to take note, and fail where it does not: many unikernels never do.
    */
-  async shutdown({ domid }: DomainInfo): Promise<void> {
-    await this.xenstore.write(`${homeOf(domid)}/control/shutdown`, "poweroff");
+  async shutdown(context: Context, { domid }: DomainInfo): Promise<void> {
+    const control = `${homeOf(domid)}/control`;
+    await this.xenstore.write(`${control}/shutdown`, "poweroff");
+    if (this.guest.type !== "hvm") return;
+    if (await this.xenstore.read(`${control}/feature-poweroff`) === "1") return;
+    await pressPowerButton(context, domid);
   }
 
   /** Removes it, whatever state it is in. */

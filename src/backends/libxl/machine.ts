@@ -125,7 +125,7 @@ export class LibxlMachine implements Machine {
   shutdown(): Promise<void> {
     return this.#do("shut down", async (context) => {
       const info = await this.#domain.find(context);
-      if (info && !info.shutdown) await this.#domain.shutdown(info);
+      if (info && !info.shutdown) await this.#domain.shutdown(context, info);
     });
   }
 

@@ -219,6 +219,18 @@ export const SYMBOLS = {
     nonblocking: true,
   },
 
+  libxl_send_trigger: {
+    parameters: [
+      "pointer", // libxl_ctx *ctx
+      "u32", // uint32_t domid
+      "i32", // libxl_trigger trigger
+      "u32", // uint32_t vcpuid
+      AO_HOW, // since Xen 4.13
+    ],
+    result: "i32",
+    nonblocking: true,
+  },
+
   libxl_domain_destroy: {
     parameters: [
       "pointer", // libxl_ctx *ctx

@@ -8,10 +8,11 @@
  *   c  crashes
  *   p  powers itself off
  *   r  asks to be rebooted
- * and then, if it is still there, it sleeps for ever. It does not know how to shut down or to be suspended when asked.
+ * and then, if it is still there, it sleeps for ever. It does not know how to shut down or to be suspended when asked,
+ * but an HVM guest powers itself off when its power button is pressed.
  *
  * Interfaces: xen/include/public/xen.h (start of day), arch-x86/cpuid.h, hvm/hvm_op.h, hvm/params.h, io/xs_wire.h,
- * event_channel.h, sched.h; the Multiboot Specification.
+ * hvm/ioreq.h, event_channel.h, sched.h; the Multiboot Specification; the ACPI Specification, 4.8.3.1.1.
  */
 typedef unsigned long long u64;
 typedef unsigned int u32;
@@ -23,7 +24,10 @@ struct xenstore_interface {
 };
 
 static void run(const char *letters, volatile struct xenstore_interface *store, u32 store_evtchn);
+static void shut_down(u32 reason);
+static void sleep_until(u64 system_time);
 
+enum { SHUTDOWN_poweroff = 0, SHUTDOWN_reboot = 1, SHUTDOWN_crash = 3 };
 enum { HYPERVISOR_sched_op = 29, HYPERVISOR_event_channel_op = 32, HYPERVISOR_hvm_op = 34 };
 
 #ifdef __x86_64__
@@ -68,6 +72,7 @@ static void hypercall(u64 op, u64 command, const void *argument) {
 
 void enter(const struct start_info *info) {
   run(info->cmd_line, (void *)(MACH2PHYS[info->store_mfn] << 12), info->store_evtchn);
+  for (;;) sleep_until(0);
 }
 
 #else
@@ -81,7 +86,7 @@ __asm__(
   "  mov $stack + 4096, %esp\n"
   "  call enter\n");
 
-enum { HVMOP_get_param = 1, HVM_PARAM_STORE_PFN = 1, HVM_PARAM_STORE_EVTCHN = 2, DOMID_SELF = 0x7ff0 };
+enum { HVMOP_get_param = 1, HVMOP_get_time = 10, HVM_PARAM_STORE_PFN = 1, HVM_PARAM_STORE_EVTCHN = 2, DOMID_SELF = 0x7ff0 };
 
 __attribute__((used)) static char stack[4096];
 static char hypercall_page[4096] __attribute__((aligned(4096)));
@@ -97,18 +102,31 @@ static u32 hvm_param(u32 index) {
   return param.value;
 }
 
+/* Whether the PM1 status register says that the power button was pressed. */
+static int is_button_pressed(void) {
+  const u16 ACPI_PM1A_EVT_BLK_ADDRESS_V0 = 0x1f40, PWRBTN_STS = 1 << 8;
+  u16 status;
+  __asm__ volatile("inw %1, %0" : "=a"(status) : "d"(ACPI_PM1A_EVT_BLK_ADDRESS_V0));
+  return status & PWRBTN_STS;
+}
+
 void enter(void) {
   u32 eax = 0x40000002, ebx, ecx, edx; /* Xen's leaf with the MSR that fills the page */
   __asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx));
   __asm__ volatile("wrmsr" : : "c"(ebx), "a"(hypercall_page), "d"(0) : "memory");
   /* libxl has given the command line to the device model alone. */
   run("k", (void *)(hvm_param(HVM_PARAM_STORE_PFN) << 12), hvm_param(HVM_PARAM_STORE_EVTCHN));
+  while (!is_button_pressed()) {
+    u64 now;
+    hypercall(HYPERVISOR_hvm_op, HVMOP_get_time, &now);
+    sleep_until(now + 100000000);
+  }
+  shut_down(SHUTDOWN_poweroff);
 }
 
 #endif
 
 enum { SCHEDOP_shutdown = 2, SCHEDOP_poll = 3, EVTCHNOP_send = 4, XS_WRITE = 11 };
-enum { SHUTDOWN_poweroff = 0, SHUTDOWN_reboot = 1, SHUTDOWN_crash = 3 };
 
 static void write_ready(volatile struct xenstore_interface *xs, u32 evtchn) {
   static const char body[] = "data/ready\0" "1";
@@ -121,18 +139,21 @@ static void write_ready(volatile struct xenstore_interface *xs, u32 evtchn) {
   hypercall(HYPERVISOR_event_channel_op, EVTCHNOP_send, &evtchn);
 }
 
-static void shutdown(u32 reason) { hypercall(HYPERVISOR_sched_op, SCHEDOP_shutdown, &reason); }
+static void shut_down(u32 reason) { hypercall(HYPERVISOR_sched_op, SCHEDOP_shutdown, &reason); }
 
 static void run(const char *letters, volatile struct xenstore_interface *store, u32 store_evtchn) {
   for (const char *c = letters; *c; c++) {
     switch (*c) {
       case 'k': write_ready(store, store_evtchn); break;
-      case 'c': shutdown(SHUTDOWN_crash); break;
-      case 'p': shutdown(SHUTDOWN_poweroff); break;
-      case 'r': shutdown(SHUTDOWN_reboot); break;
+      case 'c': shut_down(SHUTDOWN_crash); break;
+      case 'p': shut_down(SHUTDOWN_poweroff); break;
+      case 'r': shut_down(SHUTDOWN_reboot); break;
     }
   }
-  /* Waits for no event at all. SCHEDOP_block would let events in, for which there is no handler. */
-  static const struct { const u32 *ports; u32 nr_ports; u64 timeout; } nothing;
-  for (;;) hypercall(HYPERVISOR_sched_op, SCHEDOP_poll, &nothing);
+}
+
+/* Nanoseconds of Xen's; 0 is never. Waits for no event at all: SCHEDOP_block would let events in, for which there is no handler. */
+static void sleep_until(u64 system_time) {
+  const struct { const u32 *ports; u32 nr_ports; u64 timeout; } nothing = { 0, 0, system_time };
+  hypercall(HYPERVISOR_sched_op, SCHEDOP_poll, &nothing);
 }
