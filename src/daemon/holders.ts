@@ -37,7 +37,7 @@ export class Holders {
         await new Holders(all).close();
         throw error;
       }
-    } else warnUsers(unikernels);
+    } else unikernels.forEach(warnOfSynjitsu);
     return new Holders(all);
   }
 
@@ -46,9 +46,8 @@ export class Holders {
   }
 }
 
-function warnUsers(unikernels: readonly Unikernel[]): void {
-  for (const { name, useSynjitsu } of unikernels) {
-    if (!useSynjitsu) continue;
-    log("jitsu").warn(`${name}: use_synjitsu has no effect without --synjitsu`);
-  }
+/** Where there is no Synjitsu. */
+export function warnOfSynjitsu({ name, useSynjitsu }: Unikernel): void {
+  if (!useSynjitsu) return;
+  log("jitsu").warn(`${name}: use_synjitsu has no effect without --synjitsu`);
 }
