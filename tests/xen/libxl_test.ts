@@ -117,20 +117,27 @@ const hvm = {
 
 testOn(
   LIBXL,
-  "an HVM guest, with the interface that its device model emulates at the bridge too, hears its power button",
+  "an HVM guest, with the interface that its device model emulates at the bridge too; comes back from a file and hears its power button",
   [hvm],
   async (host) => {
-    await using jitsu = await host.start(
-      host.config(hvm, "type=hvm", "ttl=4", "mode=shutdown", ...WAITS_FOR_KEY),
-    );
+    const config = (mode: string) =>
+      host.config(hvm, "type=hvm", "ttl=4", `mode=${mode}`, ...WAITS_FOR_KEY);
+    {
+      await using jitsu = await host.start(config("suspend"));
+      await answered(jitsu, hvm);
+      assert(await hasKey(hvm));
+      const vif = `vif${await domidOf(hvm)}.0`;
+      const atBridge = Array.from(Deno.readDirSync("/sys/class/net/br0/brif"));
+      assertEquals(
+        atBridge.map(({ name }) => name).sort(),
+        [vif, `${vif}-emu`],
+      );
+      await jitsu.logged(/tiny0: suspended after/);
+      await gone(hvm);
+    }
+    await using jitsu = await host.start(config("shutdown"));
     await answered(jitsu, hvm);
-    assert(await hasKey(hvm));
-    const vif = `vif${await domidOf(hvm)}.0`;
-    const atBridge = Array.from(Deno.readDirSync("/sys/class/net/br0/brif"));
-    assertEquals(
-      atBridge.map(({ name }) => name).sort(),
-      [vif, `${vif}-emu`],
-    );
+    await jitsu.logged(/tiny0: resumed in/);
     await jitsu.logged(/tiny0: off after/);
     assertNotMatch(jitsu.log.join("\n"), /did not shut down/);
     await gone(hvm);
