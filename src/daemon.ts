@@ -48,7 +48,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const manager = ServiceManager.find();
   const store = await openStore(options.persistdb);
   const given = { ...options, backend: options.backend.name };
-  const toServe = await findServed(store, given, options.readSpec);
+  const found = await findServed(store, given, options.readSpec);
+  const toServe = found.served;
   if (toServe.length === 0) {
     log("jitsu").warn(
       "there are no unikernels: neither CONFIG nor database has one",
@@ -90,7 +91,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     await Promise.all([holders.close(), backend.close()]);
     throw error;
   }
-  await storeGiven(store, given);
+  await storeGiven(store, found, given);
   const names = toServe.reduce(
     (sum, each) => sum + each.unikernel.dns.length,
     0,

@@ -163,11 +163,10 @@ export class Operator {
     const { unikernels, needRestart } = read;
     this.#readSpec = read.readSpec;
     const named = new Set(unikernels.map(({ name }) => name));
-    const gone = Iterator.from(this.#registry.all())
+    const gone = [...this.#registry.all()]
       .map(({ unikernel }) => unikernel)
       .filter(({ name, fromFile }) => fromFile && !named.has(name))
-      .map(({ name }) => name)
-      .toArray();
+      .map(({ name }) => name);
     const report: ReloadReport = {
       added: [],
       changed: [],

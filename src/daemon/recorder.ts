@@ -7,7 +7,7 @@
 import type { Past } from "../summon/context.ts";
 import type { SummonState, Transition } from "../summon/states.ts";
 import type { SummonedUnikernel } from "../summon/summons.ts";
-import { type Statistics, type Store, StoreError } from "../store/store.ts";
+import { type Statistics, type Store, untold } from "../store/store.ts";
 
 /**
  * Milliseconds between two looks at what was counted. What is stored lags behind by a second at the most: by this and by
@@ -159,9 +159,4 @@ export class Recorder {
   #monotonic(timeOfDay: number): number {
     return this.#now() - Math.max(0, Date.now() - timeOfDay);
   }
-}
-
-/** The store itself has told of trouble with its file, and keeps what it could not store. */
-function untold(error: unknown): void {
-  if (!(error instanceof StoreError)) throw error;
 }

@@ -12,6 +12,7 @@ import {
   type Statistics,
   type Store,
   StoreError,
+  untold,
 } from "../store/store.ts";
 
 /** What there is to serve, and what the store knows of it. */
@@ -29,28 +30,42 @@ export interface Given {
   backend: string;
 }
 
+/** What comes of what the store has and what is given. */
+export interface Found {
+  /** All that is to be served: in the store's order, then in the order given. */
+  served: Served[];
+  /** Those given that the store does not have, or has otherwise. */
+  changed: Unikernel[];
+  /** The names of those that the store has from a configuration file that has them no longer. */
+  gone: string[];
+}
+
 /**
- * All that is to be served by this backend: in the store's order, then in the order given. Rejects with
- * {@linkcode StoreError}, which has a line for each reason, when the store has some that cannot be.
+ * Finds what this backend is to serve. Rejects with {@linkcode StoreError}, which has a line for each reason, when the
+ * store has some that cannot be served.
  */
 export async function findServed(
   store: Store,
   { unikernels, config, backend }: Given,
   read: ReadSpec,
-): Promise<Served[]> {
+): Promise<Found> {
   const replaced = new Map(
     unikernels.map((unikernel) => [unikernel.name, unikernel]),
   );
   const problems: string[] = [];
-  const served: Served[] = [];
+  const found: Found = { served: [], changed: [], gone: [] };
+  const { served, changed, gone } = found;
   for (const each of await store.unikernels()) {
     const { name, spec, fromFile, statistics } = each;
     const replacement = replaced.get(name);
     replaced.delete(name);
     if (replacement) {
       served.push({ unikernel: replacement, statistics });
+      const isStored = spec === replacement.spec && each.backend === backend &&
+        fromFile === replacement.fromFile;
+      if (!isStored) changed.push(replacement);
     } else if (fromFile && config !== undefined) {
-      continue; // it was taken out of the file
+      gone.push(name);
     } else if (each.backend !== backend) {
       problems.push(
         `${name} is stored for the backend ${each.backend}, and this is ${backend}: choose it with --backend, or name another --persistdb`,
@@ -67,10 +82,13 @@ export async function findServed(
       }
     }
   }
-  for (const unikernel of replaced.values()) served.push({ unikernel });
+  for (const unikernel of replaced.values()) {
+    served.push({ unikernel });
+    changed.push(unikernel);
+  }
   checkIds(served, problems);
   if (problems.length > 0) throw new StoreError(problems.join("\n"));
-  return served;
+  return found;
 }
 
 /** No two may be the same machine: the command line was checked for that, but not together with the store. */
@@ -88,43 +106,25 @@ function checkIds(served: readonly Served[], problems: string[]): void {
   }
 }
 
-/**
- * Stores what was given, as far as it is not what is stored already, and removes what is gone from the configuration
- * file. A store that cannot be written has told so.
- */
+/** Brings the store up to what was found. One that cannot be written has told so. */
 export async function storeGiven(
   store: Store,
-  { unikernels, config, backend }: Given,
+  { changed, gone }: Found,
+  { backend, config }: Given,
 ): Promise<void> {
-  const stored = new Map(
-    (await store.unikernels()).map((each) => [each.name, each]),
-  );
-  const writes: Promise<void>[] = [];
-  for (const { name, spec, fromFile } of unikernels) {
-    const before = stored.get(name);
-    stored.delete(name);
-    const isStored = before?.spec === spec && before.backend === backend &&
-      before.fromFile === fromFile;
-    if (isStored) continue;
-    const reason = fromFile
-      ? "configuration file"
-      : "CONFIG of the command line";
-    writes.push(
-      store.configure(
-        { name, backend, spec, fromFile },
-        operatorChange(reason),
+  const writes = changed.map(({ name, spec, fromFile }) =>
+    store.configure(
+      { name, backend, spec, fromFile },
+      operatorChange(
+        fromFile ? "configuration file" : "CONFIG of the command line",
       ),
-    );
-  }
-  for (const { name, fromFile } of stored.values()) {
-    if (!fromFile || config === undefined) continue;
+    )
+  );
+  for (const name of gone) {
     log("jitsu").info(`${name}: removed, since ${config} has it no longer`);
     writes.push(
       store.remove(name, operatorChange("gone from the configuration file")),
     );
   }
-  for (const each of await Promise.allSettled(writes)) {
-    const error = each.status === "rejected" && each.reason;
-    if (error && !(error instanceof StoreError)) throw error;
-  }
+  await Promise.all(writes.map((write) => write.catch(untold)));
 }

@@ -16,6 +16,7 @@ import {
   type Store,
   type StoredUnikernel,
   StoreError,
+  untold,
 } from "./store.ts";
 import { Thread } from "./thread.ts";
 
@@ -133,10 +134,7 @@ export class SqliteStore implements Store {
       { done: Promise.withResolvers<void>() };
     this.#pending.delete(key);
     this.#pending.set(key, { write, done });
-    done.promise.catch((error) => {
-      // Whoever does not wait is told of trouble all the same, by onTrouble; a mistake of ours is nothing to hide.
-      if (!(error instanceof StoreError)) throw error;
-    });
+    done.promise.catch(untold); // whoever does not wait is told by onTrouble
     if (this.#trouble === undefined) this.#flushing ??= this.#flush();
     else {
       done.reject(this.#trouble);

@@ -102,3 +102,11 @@ export interface Store {
 export class StoreError extends Error {
   override name = "StoreError";
 }
+
+/**
+ * Handles the rejection of a write that nobody waits for: the store itself has told of trouble with its file, and keeps
+ * what it could not store. A mistake of ours is nothing to hide, and is thrown again.
+ */
+export function untold(error: unknown): void {
+  if (!(error instanceof StoreError)) throw error;
+}

@@ -40,8 +40,15 @@ function given(specs: string[], config?: string): Given {
   return { unikernels: specs.map(named), config, backend: "process" };
 }
 
+/** What is served at a start, and stored then. */
+async function start(store: MemoryStore, given: Given) {
+  const found = await findServed(store, given, read);
+  await storeGiven(store, found, given);
+  return found.served;
+}
+
 async function namesOf(store: MemoryStore, ...specs: string[]) {
-  const served = await findServed(store, given(specs), read);
+  const { served } = await findServed(store, given(specs), read);
   return served.map(({ unikernel }) => unikernel.spec);
 }
 
@@ -55,7 +62,7 @@ Deno.test("statistics stay with their unikernel, also with one that is replaced"
   const store = await stored("a", "b");
   await store.count("a", statistics({ starts: 1 }));
   await store.count("b", statistics({ starts: 2 }));
-  const served = await findServed(store, given(["b 1"]), read);
+  const { served } = await findServed(store, given(["b 1"]), read);
   assertEquals(served.map(({ statistics }) => statistics?.starts), [1, 2]);
 });
 
@@ -80,7 +87,7 @@ Deno.test("all that cannot be served is told at once, with what to do", async ()
 
 Deno.test("what is given is stored, and noted only where that changes anything", async () => {
   const store = await stored("a", "b", "c@libvirt");
-  await storeGiven(store, given(["a", "b 1", "c", "d"]));
+  await start(store, given(["a", "b 1", "c", "d"]));
   assertEquals(
     (await store.history(10)).slice(3).map(({ unikernel, from, to }) => ({
       unikernel,
@@ -102,14 +109,12 @@ Deno.test("what is given is stored, and noted only where that changes anything",
 Deno.test("what the configuration file has no longer is gone, whatever it was, and all else stays", async () => {
   const specs = ["a", "file1", "file2@libvirt", "file3"];
   const store = await stored(...specs);
-  const now = given(["file3", "b"], "jitsu.toml");
-  const served = await findServed(store, now, read);
+  const served = await start(store, given(["file3", "b"], "jitsu.toml"));
   assertEquals(served.map(({ unikernel }) => unikernel.name), [
     "a",
     "file3",
     "b",
   ]);
-  await storeGiven(store, now);
   assertEquals((await store.unikernels()).map(({ name }) => name), [
     "a",
     "file3",
@@ -130,7 +135,7 @@ Deno.test("what the configuration file has no longer is gone, whatever it was, a
 Deno.test("without a configuration file, what the store has of one is served", async () => {
   const store = await stored("file1", "file2");
   assertEquals(await namesOf(store, "file2"), ["file1", "file2"]);
-  await storeGiven(store, given(["b"]));
+  await start(store, given(["b"]));
   assertEquals((await store.unikernels()).length, 3);
 });
 
@@ -141,7 +146,7 @@ Deno.test("what was added by hand is of the file once that has it", async () => 
     { ...file, backend: "process", fromFile: false },
     change,
   );
-  await storeGiven(store, given(["file"], "jitsu.toml"));
-  await storeGiven(store, given([], "jitsu.toml"));
+  await start(store, given(["file"], "jitsu.toml"));
+  await start(store, given([], "jitsu.toml"));
   assertEquals(await store.unikernels(), []);
 });
