@@ -61,11 +61,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const responder = new Responder(zone, guardFor(options, now), forwarder, now);
   const listeners = listen(responder, options);
   const { connect, settings } = options;
-  const holders = await Holders.open(
-    options,
-    toServe.map(({ unikernel }) => unikernel),
-    now,
-  );
+  const holders = await Holders.open(options, now);
   const backend = await options.backend.open({ connect, settings });
   const summoner = new Summoner({
     now,
@@ -78,7 +74,12 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     onTransition: (summoned, transition) =>
       recorder.noteTransition(summoned, transition),
   });
-  const registry = new Registry(backend, zone, summoner);
+  const registry = new Registry(
+    backend,
+    zone,
+    summoner,
+    options.synjitsu !== undefined,
+  );
   const recorder = new Recorder(store, now, () => registry.all());
   if (options.persistdb !== undefined) recorder.count();
   const operator = new Operator({ ...given, registry, store, recorder, now });

@@ -5,7 +5,6 @@
  */
 import { log } from "../log.ts";
 import type { ConnectionHolder } from "../summon/hold.ts";
-import type { Unikernel } from "../summon/unikernel.ts";
 import type { DaemonOptions } from "./options.ts";
 
 type Holder = ConnectionHolder & { close(): Promise<void> };
@@ -17,7 +16,6 @@ export class Holders {
   /** Rejects with `StartError` where one cannot be had on this host. `now` is a monotonic clock in milliseconds. */
   static async open(
     { synjitsu, catch: interfaces }: DaemonOptions,
-    unikernels: readonly Unikernel[],
     now: () => number,
   ): Promise<Holders> {
     const all: Holder[] = [];
@@ -37,17 +35,11 @@ export class Holders {
         await new Holders(all).close();
         throw error;
       }
-    } else unikernels.forEach(warnOfSynjitsu);
+    }
     return new Holders(all);
   }
 
   async close(): Promise<void> {
     await Promise.all(this.all.map((holder) => holder.close()));
   }
-}
-
-/** Where there is no Synjitsu. */
-export function warnOfSynjitsu({ name, useSynjitsu }: Unikernel): void {
-  if (!useSynjitsu) return;
-  log("jitsu").warn(`${name}: use_synjitsu has no effect without --synjitsu`);
 }

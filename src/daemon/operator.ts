@@ -22,7 +22,6 @@ import {
   type StopMode,
   type Unikernel,
 } from "../summon/unikernel.ts";
-import { warnOfSynjitsu } from "./holders.ts";
 import type { ReadSpec, Reloaded, Unreadable } from "./options.ts";
 import type { Recorder } from "./recorder.ts";
 import type { PutOutcome, Registry } from "./registry.ts";
@@ -38,8 +37,6 @@ export interface OperatorOptions {
   readSpec: ReadSpec;
   /** Reads the configuration again; all of it, or nothing. */
   reload(): Reloaded | Unreadable;
-  /** The UUID of the Synjitsu that is told of booting unikernels. */
-  synjitsu?: string;
 }
 
 /** See the module's comment. */
@@ -211,10 +208,9 @@ export class Operator {
 
   async #put(unikernel: Unikernel, reason: string): Promise<PutOutcome> {
     const { name, spec, fromFile } = unikernel;
-    const { backend, synjitsu } = this.#options;
     const outcome = await this.#registry.put(unikernel);
     if (outcome !== "unchanged") {
-      if (synjitsu === undefined) warnOfSynjitsu(unikernel);
+      const { backend } = this.#options;
       await noted(
         this.#store.configure(
           { name, backend, spec, fromFile },

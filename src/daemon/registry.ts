@@ -35,6 +35,7 @@ export class Registry {
   readonly #backend: Backend;
   readonly #zone: Zone;
   readonly #summoner: Summoner;
+  readonly #hasSynjitsu: boolean;
   /** By the unikernel's name, in the order in which they came. */
   readonly #entries = new Map<string, Entry>();
   /** The names by the UUIDs of those that have one. */
@@ -42,10 +43,16 @@ export class Registry {
   /** The end of what is being done to each name. */
   readonly #busy = new Map<string, Promise<void>>();
 
-  constructor(backend: Backend, zone: Zone, summoner: Summoner) {
+  constructor(
+    backend: Backend,
+    zone: Zone,
+    summoner: Summoner,
+    hasSynjitsu: boolean,
+  ) {
     this.#backend = backend;
     this.#zone = zone;
     this.#summoner = summoner;
+    this.#hasSynjitsu = hasSynjitsu;
   }
 
   get(name: string): SummonedUnikernel | undefined {
@@ -137,7 +144,8 @@ export class Registry {
   /** Puts a unikernel behind its names, and its first name behind its addresses. */
   #serve(entry: Entry): void {
     const { summoned } = entry;
-    const { name, dns, addresses, ttl, machine: { uuid } } = summoned.unikernel;
+    const { name, dns, addresses, ttl, useSynjitsu, machine: { uuid } } =
+      summoned.unikernel;
     this.#entries.set(name, entry);
     if (uuid) this.#uuids.set(uuid, name);
     const { usage } = summoned;
@@ -149,6 +157,11 @@ export class Registry {
     log("jitsu").info(
       `${name}: answers for ${dns.join(", ")} with ${addresses.join(", ")}`,
     );
+    if (useSynjitsu && !this.#hasSynjitsu) {
+      log("jitsu").warn(
+        `${name}: use_synjitsu has no effect without --synjitsu`,
+      );
+    }
   }
 
   /** Takes back what {@linkcode Registry.#serve} did to the zone. */

@@ -38,7 +38,12 @@ class Stage implements Disposable {
   readonly backend = new FakeBackend();
   readonly zone = new Zone(1);
   readonly summoner = new Summoner({ now: Date.now });
-  readonly registry = new Registry(this.backend, this.zone, this.summoner);
+  readonly registry = new Registry(
+    this.backend,
+    this.zone,
+    this.summoner,
+    false,
+  );
 
   /** The addresses behind a name. */
   addresses(name: string): string[] {
