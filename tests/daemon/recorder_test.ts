@@ -9,6 +9,8 @@ import { Stage } from "../summon/set_up.ts";
 const NAME = "www.example.org";
 /** The time of day when the summoner's clock was at zero. */
 const ZERO = 10_000_000;
+/** The unikernel as the store has it. */
+const WWW = { name: "www", backend: "fake", spec: "", fromFile: false };
 
 /** Counts the writes of statistics, which are to be few. */
 class CountedStore extends MemoryStore {
@@ -40,12 +42,7 @@ async function record(
   await stage.elapse(ZERO);
   recorder = new Recorder(store, () => Date.now() - ZERO, () => all);
   recorder.count();
-  await store.configure({
-    name: "www",
-    backend: "fake",
-    spec: "",
-    fromFile: false,
-  }, {
+  await store.configure(WWW, {
     time: ZERO,
     origin: "operator",
     reason: "test",
@@ -179,12 +176,7 @@ Deno.test("what names were asked for is kept out of a store that ends with the d
   const store = new CountedStore();
   const recorder = new Recorder(store, Date.now, () => [www]);
   const change = { time: ZERO, origin: "operator", reason: "test" } as const;
-  await store.configure({
-    name: "www",
-    backend: "fake",
-    spec: "",
-    fromFile: false,
-  }, change);
+  await store.configure(WWW, change);
   const www = await stage.add({}, new FakeMachine());
   www.summon("A www");
   await stage.elapse(60_000);

@@ -37,12 +37,12 @@ export function unikernel(
       ...readiness,
     },
     useSynjitsu: false,
-    fromFile: false,
     synjitsuNic: 0,
     catchNic: 0,
     answer: "late",
     machine: { name, keys: new Map() },
     spec: `name=${name}`,
+    fromFile: false,
     ...rest,
   };
 }
