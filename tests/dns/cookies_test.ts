@@ -3,8 +3,7 @@ import { Cookies } from "../../src/dns/cookies.ts";
 import { sipHash24 } from "../../src/dns/siphash.ts";
 import { parseAddress } from "../../src/dns/address.ts";
 
-const octets = (hex: string) =>
-  Uint8Array.from(hex.match(/../g)!, (pair) => parseInt(pair, 16));
+const octets = (hex: string) => Uint8Array.fromHex(hex);
 
 Deno.test("SipHash-2-4 gives the test vectors of its authors", () => {
   const key = Uint8Array.from({ length: 16 }, (_, i) => i);

@@ -15,12 +15,6 @@ export class Finding extends Error {
   override name = "Finding";
 }
 
-/** Octets as hexadecimal digits. */
-export function hex(octets: Uint8Array): string {
-  return Array.from(octets, (octet) => octet.toString(16).padStart(2, "0"))
-    .join("");
-}
-
 /** Fails with a {@linkcode Finding} unless it holds. */
 export function must(holds: boolean, what: string): void {
   if (!holds) throw new Finding(what);
@@ -58,7 +52,7 @@ export function checkResponse(
   } catch (error) {
     if (!(error instanceof Finding)) throw error;
     throw new Finding(
-      `${error.message}: query ${hex(query)}, response ${hex(response)}`,
+      `${error.message}: query ${query.toHex()}, response ${response.toHex()}`,
     );
   }
 }

@@ -16,13 +16,11 @@ export const NAMES = ["www.jitsu.test", "cold.jitsu.test", "broken.jitsu.test"];
 /** Names that are forwarded, and one that is answered specially. */
 const FOREIGN = ["elsewhere.example", "www.elsewhere.example", "localhost"];
 
-function fromHex(text: string): Uint8Array {
-  return Uint8Array.from(text.match(/../g)!, (pair) => parseInt(pair, 16));
-}
-
 function fromDig(): Uint8Array[] {
   return Deno.readTextFileSync(DIG).split("\n")
-    .filter((line) => /^[0-9a-f]+$/.test(line)).map(fromHex);
+    .filter((line) => /^[0-9a-f]+$/.test(line)).map((line) =>
+      Uint8Array.fromHex(line)
+    );
 }
 
 /** Queries, and the responses, updates and notifications that somebody may send where queries are expected. */

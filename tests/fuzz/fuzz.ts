@@ -8,7 +8,7 @@
  */
 // deno-lint-ignore-file no-console -- a script that talks to whoever runs it
 import { parseArgs } from "@std/cli";
-import { Finding, hex } from "./check.ts";
+import { Finding } from "./check.ts";
 import { makeCorpus } from "./corpus.ts";
 import { Client, InProcess } from "./in_process.ts";
 import { mutate } from "./mutate.ts";
@@ -92,11 +92,9 @@ const target = new InProcess([
 
 function find(packet: number, error: unknown, octets: Uint8Array): void {
   if (!(error instanceof Finding)) throw error;
-  run.findings.push({ packet, what: error.message, octets: hex(octets) });
+  run.findings.push({ packet, what: error.message, octets: octets.toHex() });
   console.log(
-    `FOUND by --seed ${run.seed} --from ${packet}: ${error.message}\n  ${
-      hex(octets)
-    }`,
+    `FOUND by --seed ${run.seed} --from ${packet}: ${error.message}\n  ${octets.toHex()}`,
   );
 }
 

@@ -7,7 +7,7 @@ import { Jitsu } from "../e2e/harness.ts";
 import { decodeMessage, encodeMessage } from "../../src/dns/message.ts";
 import { Flag, Type } from "../../src/dns/constants.ts";
 import { parseName } from "../../src/dns/name.ts";
-import { checkResponse, hex, isAnswerable, must } from "./check.ts";
+import { checkResponse, isAnswerable, must } from "./check.ts";
 import { mutate } from "./mutate.ts";
 import type { Random } from "./random.ts";
 
@@ -214,7 +214,7 @@ export class Server implements AsyncDisposable {
       const query = sent.get(response[0] << 8 | response[1]);
       // Where the length was a lie, what follows looks like a message of its own.
       if (query === undefined && lies) continue;
-      must(query !== undefined, `a response to nothing: ${hex(response)}`);
+      must(query !== undefined, `a response to nothing: ${response.toHex()}`);
       checkResponse(query!, response, { transport: "tcp", isLoopback: true });
     }
   }

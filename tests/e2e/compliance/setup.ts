@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { hasDnspython, PYTHON } from "../../dnspython.ts";
 import { until } from "../../until.ts";
 import { freePort, Jitsu } from "../harness.ts";
 
@@ -12,8 +13,6 @@ const NEEDS = {
   kdig: "knot-dnsutils",
   nsd: "nsd",
 } as const;
-/** Debian's own Python: where its python3-dnspython is. */
-const PYTHON = "/usr/bin/python3";
 const ASK = new URL("ask.py", import.meta.url).pathname;
 
 async function works(program: string, ...args: string[]): Promise<boolean> {
@@ -35,9 +34,7 @@ async function missingPackages(): Promise<string[]> {
     );
     if (!found) missing.push(pkg);
   }
-  if (!await works(PYTHON, "-c", "import dns.message")) {
-    missing.push("python3-dnspython");
-  }
+  if (!hasDnspython) missing.push("python3-dnspython");
   return missing;
 }
 
@@ -202,11 +199,7 @@ export class Subject implements AsyncDisposable {
     packets: Uint8Array[],
     count = packets.length,
   ): Promise<Seen[]> {
-    const hex = packets.map((packet) =>
-      Array.from(packet, (octet) => octet.toString(16).padStart(2, "0")).join(
-        "",
-      )
-    );
+    const hex = packets.map((packet) => packet.toHex());
     const { address, port } = this.jitsu;
     const { stdout, stderr, success } = await new Deno.Command(PYTHON, {
       args: [ASK, address, String(port), over, String(count), ...hex],
