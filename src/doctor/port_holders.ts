@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { readProcessFile } from "../procfs.ts";
 
 /** A process, by the name that ps(1) shows (15 characters at the most). */
 export interface Holder {
@@ -35,8 +36,8 @@ export async function holdersOf(
   for await (const { name } of Deno.readDir("/proc")) {
     const pid = Number(name);
     if (Number.isInteger(pid) && await hasSocket(pid, inodes)) {
-      const comm = await Deno.readTextFile(`/proc/${pid}/comm`);
-      holders.push({ program: comm.trimEnd(), pid });
+      const comm = readProcessFile(pid, "comm");
+      if (comm !== undefined) holders.push({ program: comm.trimEnd(), pid });
     }
   }
   return holders;

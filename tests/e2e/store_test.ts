@@ -6,7 +6,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { SqliteStore } from "../../src/store/sqlite.ts";
 import type { HistoryEvent } from "../../src/store/store.ts";
-import { readStat } from "../../src/backends/process/procfs.ts";
+import { readProcessFile, readStat } from "../../src/procfs.ts";
 import { contentOf, lives } from "../backends/process/support.ts";
 import { canMount, SmallDisk } from "../store/disk.ts";
 import { TestFile } from "../store/support.ts";
@@ -73,11 +73,8 @@ function short({ what, origin, from, to }: HistoryEvent): string {
 function childOf(jitsu: Jitsu, program: string): number {
   for (const { name } of Deno.readDirSync("/proc")) {
     const pid = Number(name);
-    if (!(pid > 0) || readStat(pid) === undefined) continue;
-    // "PID (PROGRAM) STATE PPID ...", proc_pid_stat(5)
-    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-    const [, its, parent] = /\((.*)\) \S+ (\d+)/.exec(stat)!;
-    if (its === program && Number(parent) === jitsu.pid) return pid;
+    if (!(pid > 0) || readStat(pid)?.ppid !== jitsu.pid) continue;
+    if (readProcessFile(pid, "comm")?.trimEnd() === program) return pid;
   }
   throw new Error(`the daemon has not started ${program}`);
 }

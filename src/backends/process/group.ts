@@ -5,7 +5,7 @@
  * @module
  */
 import { BackendError } from "../backend.ts";
-import { type ProcessStat, readStat } from "./procfs.ts";
+import { type ProcessStat, readStat } from "../../procfs.ts";
 
 /** How often a process that is not our child is looked at, to see whether it still lives. */
 const POLL_MS = 200;

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { BackendError } from "../../../src/backends/backend.ts";
-import { readStat } from "../../../src/backends/process/procfs.ts";
+import { readStat } from "../../../src/procfs.ts";
 import { until } from "../../until.ts";
 import { contentOf, lives, TestBackend, TestDirectory } from "./support.ts";
 

@@ -5,7 +5,7 @@
  */
 import { BaseHandler, setup } from "@std/log";
 import { ProcessBackend } from "../../../src/backends/process/backend.ts";
-import { readStat } from "../../../src/backends/process/procfs.ts";
+import { readStat } from "../../../src/procfs.ts";
 import { until } from "../../until.ts";
 
 export type Keys = Record<string, string | string[]>;

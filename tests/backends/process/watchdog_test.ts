@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { readStat } from "../../../src/backends/process/procfs.ts";
+import { readProcessFile, readStat } from "../../../src/procfs.ts";
 import { Watchdog } from "../../../src/backends/process/watchdog.ts";
 import { until } from "../../until.ts";
 import {
@@ -41,16 +41,10 @@ const pidsIn = async (file: string) =>
 
 /** The watchdogs that this process started. */
 const watchdogs = () =>
-  processes().filter(({ pid }) => {
-    try {
-      const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-      return status.includes(`\nPPid:\t${Deno.pid}\n`) &&
-        Deno.readTextFileSync(`/proc/${pid}/cmdline`).includes("groups=' '");
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return false;
-      throw error;
-    }
-  }).map(({ pid }) => pid);
+  processes().filter(({ pid, ppid }) =>
+    ppid === Deno.pid &&
+    readProcessFile(pid, "cmdline")?.includes("groups=' '")
+  ).map(({ pid }) => pid);
 
 Deno.test("a daemon that is killed takes its processes with it, also suspended ones", async () => {
   using dir = new TestDirectory();

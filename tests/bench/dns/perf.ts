@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { readProcessFile } from "../../../src/procfs.ts";
 import { median } from "../measure.ts";
 
 /** Clock ticks a second in /proc/PID/stat (sysconf(3), _SC_CLK_TCK); Linux has had no other number for ages. */
@@ -36,16 +37,12 @@ export async function isAnswered(port: number, name: string): Promise<boolean> {
 
 /** Seconds of processor time of a process and its children. */
 function cpuSeconds(pid: number): number {
-  let stat: string;
-  try {
-    stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-  } catch {
-    return 0; // a child that has ended
-  }
+  const stat = readProcessFile(pid, "stat");
+  if (stat === undefined) return 0; // a child that has ended
   // The name, in parentheses, may have spaces; utime and stime are the 14th and 15th fields (proc(5)).
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const own = (Number(fields[11]) + Number(fields[12])) / TICKS;
-  const children = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`)
+  const children = (readProcessFile(pid, `task/${pid}/children`) ?? "")
     .split(" ");
   return own + children.filter((child) => child).map(Number)
     .reduce((sum, child) => sum + cpuSeconds(child), 0);
