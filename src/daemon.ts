@@ -14,6 +14,7 @@ import { type DaemonOptions, StartError } from "./daemon/options.ts";
 import { Recorder } from "./daemon/recorder.ts";
 import { Registry } from "./daemon/registry.ts";
 import { findServed, type Served, storeGiven } from "./daemon/stored.ts";
+import { outliveUnhandled } from "./daemon/unhandled.ts";
 import { Responder } from "./dns/responder.ts";
 import { Zone } from "./dns/zone.ts";
 import { log } from "./log.ts";
@@ -33,13 +34,7 @@ const DRAIN_TIME = 1000, STOP_TIME = 2500, EXIT_TIME = 4500;
  * Rejects with {@linkcode StartError} or `BackendError` when it cannot start.
  */
 export async function runDaemon(options: DaemonOptions): Promise<void> {
-  // What fails beside the point must be seen, and must not end the service.
-  globalThis.addEventListener("unhandledrejection", (event) => {
-    event.preventDefault();
-    log("jitsu").error(
-      `internal error: ${event.reason?.stack ?? event.reason}`,
-    );
-  });
+  outliveUnhandled();
   const stopped = Promise.withResolvers<string>();
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     Deno.addSignalListener(signal, () => stopped.resolve(signal));
