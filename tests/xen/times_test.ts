@@ -150,7 +150,11 @@ function report(ways: Way[], times: Times[][]): void {
     "seconds from query to key,",
     ...["answer", "create", "hotplug", "boot", "to xl"],
   );
-  printRow(`medians of ${ROUNDS}`);
+  printRow(
+    ROUNDS === 1
+      ? "one round, too few to judge by: deno task bench:xen"
+      : `medians of ${ROUNDS}`,
+  );
   for (const [i, { name }] of ways.entries()) {
     const { total, create, boot } = medians[i];
     const beside = i < 4 ? withInterface : withNone;
