@@ -2,24 +2,24 @@ import { assert, assertEquals } from "@std/assert";
 import { readProcessFile, readStat } from "../../../src/procfs.ts";
 import { Watchdog } from "../../../src/backends/process/watchdog.ts";
 import { until } from "../../until.ts";
+import type { Start } from "./daemon.ts";
 import {
   captureLog,
   contentOf,
-  type Keys,
   lives,
   processes,
   TestBackend,
   TestDirectory,
 } from "./support.ts";
 
-/** Runs daemon.ts with machines of these keys; resolves when they run. */
-async function daemon(...machines: Keys[]): Promise<Deno.ChildProcess> {
+/** Runs daemon.ts with these machines; resolves when they run, or are suspended. */
+async function daemon(...machines: Start[]): Promise<Deno.ChildProcess> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       "run",
       "-A",
       new URL("daemon.ts", import.meta.url).pathname,
-      ...machines.map((keys) => JSON.stringify(keys)),
+      ...machines.map((machine) => JSON.stringify(machine)),
     ],
     stdin: "null",
     stdout: "piped",
@@ -50,7 +50,7 @@ Deno.test("a daemon that is killed takes its processes with it, also suspended o
   using dir = new TestDirectory();
   const files = ["a", "b", "c"].map((name) => `${dir.path}/${name}`);
   const child = await daemon(...files.map((file) => ({
-    command: stubborn(file),
+    keys: { command: stubborn(file) },
   })));
   const pids = (await Promise.all(files.map(pidsIn))).flat();
   assertEquals(pids.length, 6);
@@ -64,7 +64,9 @@ Deno.test("a daemon that is killed takes its processes with it, also suspended o
 Deno.test("a signal to the daemon's process group reaches neither its processes nor the watchdog", async () => {
   using dir = new TestDirectory();
   const child = await daemon({
-    command: `sh -c 'sleep 1000 & echo $$ $! >"$0"; wait' ${dir.path}/pids`,
+    keys: {
+      command: `sh -c 'sleep 1000 & echo $$ $! >"$0"; wait' ${dir.path}/pids`,
+    },
   });
   const pids = await pidsIn(`${dir.path}/pids`);
   Deno.kill(-child.pid, "SIGSTOP");
@@ -78,14 +80,17 @@ Deno.test("a signal to the daemon's process group reaches neither its processes 
 
 Deno.test("a suspended process with a pidfile outlives a daemon that is killed and is found again", async () => {
   using dir = new TestDirectory();
+  const pids = `${dir.path}/pids`, otherPids = `${dir.path}/other`;
   const keys = {
-    command: stubborn(`${dir.path}/pids`),
+    command: stubborn(pids),
     pidfile: `${dir.path}/pidfile`,
   };
-  const other = stubborn(`${dir.path}/other`);
-  const child = await daemon(keys, { command: other });
-  const [pid, sleep] = await pidsIn(`${dir.path}/pids`);
-  const others = await pidsIn(`${dir.path}/other`);
+  const child = await daemon(
+    { keys, suspendOnce: pids },
+    { keys: { command: stubborn(otherPids) } },
+  );
+  const [pid, sleep] = await pidsIn(pids);
+  const others = await pidsIn(otherPids);
   child.kill("SIGKILL");
   await child.status;
   await until("the other processes to be gone", () => !others.some(lives));
