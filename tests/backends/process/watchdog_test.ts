@@ -49,7 +49,7 @@ const watchdogs = () =>
 Deno.test("a daemon that is killed takes its processes with it, also suspended ones", async () => {
   using dir = new TestDirectory();
   const files = ["a", "b", "c"].map((name) => `${dir.path}/${name}`);
-  const child = await daemon(...files.map((file) => ({
+  await using child = await daemon(...files.map((file) => ({
     keys: { command: stubborn(file) },
   })));
   const pids = (await Promise.all(files.map(pidsIn))).flat();
@@ -63,7 +63,7 @@ Deno.test("a daemon that is killed takes its processes with it, also suspended o
 
 Deno.test("a signal to the daemon's process group reaches neither its processes nor the watchdog", async () => {
   using dir = new TestDirectory();
-  const child = await daemon({
+  await using child = await daemon({
     keys: {
       command: `sh -c 'sleep 1000 & echo $$ $! >"$0"; wait' ${dir.path}/pids`,
     },
@@ -85,7 +85,7 @@ Deno.test("a suspended process with a pidfile outlives a daemon that is killed a
     command: stubborn(pids),
     pidfile: `${dir.path}/pidfile`,
   };
-  const child = await daemon(
+  await using child = await daemon(
     { keys, suspendOnce: pids },
     { keys: { command: stubborn(otherPids) } },
   );
