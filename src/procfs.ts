@@ -12,6 +12,8 @@ export interface ProcessStat {
   ppid: number;
   /** The process group. */
   pgrp: number;
+  /** Clock ticks that it has executed for, in user and in kernel mode. */
+  cpuTime: number;
   /** Clock ticks between boot and the process's start; with the pid it names a process for good, until reboot. */
   startTime: number;
 }
@@ -26,6 +28,7 @@ export function readStat(pid: number): ProcessStat | undefined {
     state: fields[0],
     ppid: Number(fields[1]),
     pgrp: Number(fields[2]),
+    cpuTime: Number(fields[11]) + Number(fields[12]),
     startTime: Number(fields[19]),
   };
 }

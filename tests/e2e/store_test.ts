@@ -6,8 +6,8 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { SqliteStore } from "../../src/store/sqlite.ts";
 import type { HistoryEvent } from "../../src/store/store.ts";
-import { readProcessFile, readStat } from "../../src/procfs.ts";
-import { contentOf, lives } from "../backends/process/support.ts";
+import { readProcessFile } from "../../src/procfs.ts";
+import { contentOf, lives, processes } from "../backends/process/support.ts";
 import { canMount, SmallDisk } from "../store/disk.ts";
 import { TestFile } from "../store/support.ts";
 import { canDig, Jitsu } from "./harness.ts";
@@ -71,12 +71,11 @@ function short({ what, origin, from, to }: HistoryEvent): string {
 
 /** The process that the daemon started of this program. */
 function childOf(jitsu: Jitsu, program: string): number {
-  for (const { name } of Deno.readDirSync("/proc")) {
-    const pid = Number(name);
-    if (!(pid > 0) || readStat(pid)?.ppid !== jitsu.pid) continue;
-    if (readProcessFile(pid, "comm")?.trimEnd() === program) return pid;
-  }
-  throw new Error(`the daemon has not started ${program}`);
+  const child = processes().find(({ pid, ppid }) =>
+    ppid === jitsu.pid && readProcessFile(pid, "comm")?.trimEnd() === program
+  );
+  assert(child, `the daemon has not started ${program}`);
+  return child.pid;
 }
 
 /** Ends the daemon at once, and leaves the processes it started running as virtual machines would be. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { readProcessFile } from "../../../src/procfs.ts";
+import { readProcessFile, readStat } from "../../../src/procfs.ts";
 import { median } from "../measure.ts";
 
 /** Clock ticks a second in /proc/PID/stat (sysconf(3), _SC_CLK_TCK); Linux has had no other number for ages. */
@@ -37,14 +37,11 @@ export async function isAnswered(port: number, name: string): Promise<boolean> {
 
 /** Seconds of processor time of a process and its children. */
 function cpuSeconds(pid: number): number {
-  const stat = readProcessFile(pid, "stat");
+  const stat = readStat(pid);
   if (stat === undefined) return 0; // a child that has ended
-  // The name, in parentheses, may have spaces; utime and stime are the 14th and 15th fields (proc(5)).
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const own = (Number(fields[11]) + Number(fields[12])) / TICKS;
   const children = (readProcessFile(pid, `task/${pid}/children`) ?? "")
     .split(" ");
-  return own + children.filter((child) => child).map(Number)
+  return stat.cpuTime / TICKS + children.filter((child) => child).map(Number)
     .reduce((sum, child) => sum + cpuSeconds(child), 0);
 }
 
