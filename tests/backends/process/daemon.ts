@@ -14,16 +14,14 @@ export interface Start {
   suspendOnce?: string;
 }
 
-if (import.meta.main) {
-  const backend = new ProcessBackend();
-  for (const [i, text] of Deno.args.entries()) {
-    const { keys, suspendOnce }: Start = JSON.parse(text);
-    const machine = await backend.machine(config(`m${i}`, keys));
-    await machine.start();
-    if (suspendOnce !== undefined) {
-      await contentOf(suspendOnce);
-      await machine.suspend();
-    }
+const backend = new ProcessBackend();
+for (const [i, text] of Deno.args.entries()) {
+  const { keys, suspendOnce }: Start = JSON.parse(text);
+  const machine = await backend.machine(config(`m${i}`, keys));
+  await machine.start();
+  if (suspendOnce !== undefined) {
+    await contentOf(suspendOnce);
+    await machine.suspend();
   }
-  await Deno.stdout.write(new TextEncoder().encode("ready\n"));
 }
+await Deno.stdout.write(new TextEncoder().encode("ready\n"));
