@@ -57,6 +57,27 @@ export interface MachineReadiness {
   wait(signal: AbortSignal): Promise<void>;
 }
 
+/**
+ * A place on the machine itself for one mark, a line of text, that every Jitsu sees who looks after this machine, from
+ * whatever host: libvirt's metadata, libxl's userdata, XAPI's other_config, a file beside the pidfile. What the mark says
+ * is the summoner's business (who started the machine, and when it was asked for last): the backend keeps it as it is.
+ *
+ * A mark is for one run of the machine, from its start until it is off. It may be lost at any time (a suspend, a
+ * migration), which is taken as if there had been none; but one of an earlier run must never be read, or a machine that
+ * an administrator has started since would be taken for ours. Where the place outlives the run, the backend notes there
+ * which run it was and tells nothing when that is over.
+ */
+export interface MarkPlace {
+  /** The mark as it is there now, whoever wrote it; `undefined` where there is none. Rejects with {@linkcode BackendError}. */
+  read(): Promise<string | undefined>;
+  /**
+   * Puts a mark there in place of the one before. It is 1 to 1000 characters of `A-Z a-z 0-9 . : ; = / + -`, so that it
+   * needs no escaping anywhere. Called while the machine runs, some seconds apart, and not in the way of any answer.
+   * Rejects with {@linkcode BackendError} where it cannot be put there, also because the machine does not run any more.
+   */
+  write(mark: string): Promise<void>;
+}
+
 /** One machine of a backend. All methods reject with {@linkcode BackendError}. */
 export interface Machine {
   /** What identifies it for good: its UUID where the backend has UUIDs, otherwise its name. */
@@ -65,8 +86,16 @@ export interface Machine {
   /** Milliseconds that a shutdown may take before it is followed by destroy, where the backend's own keys set it. */
   readonly gracePeriod?: number;
   readonly readiness?: MachineReadiness;
+  /** Where a mark can be left on it; absent where the backend has no place for one. */
+  readonly mark?: MarkPlace;
   /** Set by the machine's one owner. */
   onStateChange?: StateListener;
+  /**
+   * Set by the machine's one owner, too. Told when a machine that ran boots anew without having been told `off` in
+   * between: a reboot from inside, by an operator or by the toolstack (`on_crash=restart`), where the backend can tell one.
+   * Whatever it served before, it has to become ready again. Not for our own {@linkcode start}.
+   */
+  onReboot?: (reason: string) => void;
 
   /** The state as the backend has it now. */
   state(): Promise<MachineState>;
