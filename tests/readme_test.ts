@@ -1,5 +1,5 @@
 import { assertEquals, assertGreater } from "@std/assert";
-import { readCommandLine } from "../src/cli/command_line.ts";
+import { readCommandLine } from "../src/cli/read/command_line.ts";
 import { canDig, dig, freePort, Jitsu, REPOSITORY } from "./e2e/harness.ts";
 
 const README = await Deno.readTextFile(`${REPOSITORY}README.md`);

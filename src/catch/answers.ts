@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { onesSum, pseudoHeaderSum } from "./checksum.ts";
+import { onesSum, pseudoHeaderSum } from "../wire/checksum.ts";
 import {
   ARP,
   ETHERNET,
@@ -18,7 +18,7 @@ import {
   type Octets,
   PROTOCOL,
   type Question,
-} from "./frames.ts";
+} from "../wire/frames.ts";
 
 type Frame = Uint8Array<ArrayBuffer>;
 

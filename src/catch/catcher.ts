@@ -9,7 +9,7 @@
  * @module
  */
 import { log } from "../log.ts";
-import { macText } from "../mac.ts";
+import { macText } from "../net/mac.ts";
 import { answerTo, questionFor } from "./answers.ts";
 import {
   type Claim,
@@ -21,12 +21,12 @@ import {
   type Question,
   readFrame,
   type Syn,
-} from "./frames.ts";
+} from "../wire/frames.ts";
 import { HeldSyns } from "./held_syns.ts";
-import { EAFNOSUPPORT, ENODEV, EPERM, SystemError } from "./libc.ts";
-import { Neighbours } from "./neighbours.ts";
-import { PacketSocket } from "./packet_socket.ts";
-import { Readable } from "./readable.ts";
+import { EAFNOSUPPORT, ENODEV, EPERM, SystemError } from "../wire/libc.ts";
+import { Neighbours } from "../wire/neighbours.ts";
+import { PacketSocket } from "../wire/packet_socket.ts";
+import { Readable } from "../wire/readable.ts";
 
 /** What is needed is not there. The message is one line that says what to do. */
 export class CatchError extends Error {

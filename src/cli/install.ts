@@ -7,7 +7,7 @@ import { filesFor, manifestPath, passwordPath } from "../install/files.ts";
 import { install, type Step, uninstall } from "../install/install.ts";
 import type { Init, ServiceBackend } from "../service/choices.ts";
 import type { CommandRequest } from "./commands.ts";
-import { completions } from "./completions.ts";
+import { completions } from "./manual/completions.ts";
 import { complain, write } from "./output.ts";
 
 const NOT_DONE = 2;

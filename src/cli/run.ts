@@ -9,8 +9,8 @@ import { ControlError, Unreachable } from "../control/protocol.ts";
 import { StartError } from "../daemon/options.ts";
 import { StoreError } from "../store/store.ts";
 import type { CommandRequest } from "./commands.ts";
-import { readCommandLine } from "./command_line.ts";
-import { showHelp } from "./help.ts";
+import { readCommandLine } from "./read/command_line.ts";
+import { showHelp } from "./manual/help.ts";
 import { complain, write } from "./output.ts";
 import { VERSION } from "./version.ts";
 
@@ -44,7 +44,7 @@ export async function run(
       case "serve": {
         setupLog(request.log);
         // Loaded only now: nobody should wait for it who wants help.
-        const { runDaemon } = await import("../daemon.ts");
+        const { runDaemon } = await import("../daemon/daemon.ts");
         try {
           await runDaemon(request.options);
           return 0;
@@ -65,7 +65,7 @@ export async function run(
 async function runCommand(request: CommandRequest): Promise<number> {
   if (request.name === "check") return checkFile(request.operand!);
   if (request.name === "completions") {
-    const { completions } = await import("./completions.ts");
+    const { completions } = await import("./manual/completions.ts");
     const shell = request.operand as Parameters<typeof completions>[0];
     write(Deno.stdout, completions(shell));
     return 0;
@@ -73,7 +73,7 @@ async function runCommand(request: CommandRequest): Promise<number> {
   if (request.name === "install" || request.name === "uninstall") {
     return (await import("./install.ts")).installOrNot(request);
   }
-  const { operate } = await import("./operate.ts");
+  const { operate } = await import("./operate/operate.ts");
   try {
     await operate(request);
     return 0;

@@ -9,10 +9,10 @@ import {
   CatchError,
   type Caught,
 } from "../catch/catcher.ts";
-import { parseAddress } from "../dns/address.ts";
-import { linksOf } from "../dns/network.ts";
+import { parseAddress } from "../net/address.ts";
+import { linksOf } from "../net/network.ts";
 import { LibraryError } from "../ffi/library.ts";
-import { macOctets } from "../mac.ts";
+import { macOctets } from "../net/mac.ts";
 import {
   type BootingMachine,
   type ConnectionHolder,

@@ -3,18 +3,18 @@
  *
  * @module
  */
-import { Access } from "../dns/access.ts";
-import { canonicalAddress } from "../dns/address.ts";
-import { Cookies } from "../dns/cookies.ts";
-import { UpstreamForwarder } from "../dns/forwarder.ts";
-import { Guard } from "../dns/guard.ts";
-import { ListenError, Listeners } from "../dns/listeners.ts";
-import { type Name, parseName, ROOT } from "../dns/name.ts";
-import { ResolvConf } from "../dns/resolv_conf.ts";
-import type { Responder } from "../dns/responder.ts";
-import { Route, Routes } from "../dns/routes.ts";
-import { TokenBuckets } from "../dns/token_buckets.ts";
-import { type Server, Upstream } from "../dns/upstream.ts";
+import { Access } from "../dns/serve/access.ts";
+import { canonicalAddress } from "../net/address.ts";
+import { Cookies } from "../dns/serve/cookies.ts";
+import { UpstreamForwarder } from "../dns/forward/forwarder.ts";
+import { Guard } from "../dns/serve/guard.ts";
+import { ListenError, Listeners } from "../dns/serve/endpoints.ts";
+import { type Name, parseName, ROOT } from "../dns/wire/name.ts";
+import { ResolvConf } from "../dns/forward/resolv_conf.ts";
+import type { Responder } from "../dns/serve/responder.ts";
+import { Route, Routes } from "../dns/forward/routes.ts";
+import { TokenBuckets } from "../dns/serve/token_buckets.ts";
+import { type Server, Upstream } from "../dns/forward/upstream.ts";
 import { type DaemonOptions, StartError } from "./options.ts";
 
 /** Who is asked about names that are not ours; nobody where forwarding is off. */

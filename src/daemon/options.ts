@@ -4,8 +4,8 @@
  * @module
  */
 import type { BackendDescription } from "../backends/backend.ts";
-import type { Network } from "../dns/network.ts";
-import type { Server } from "../dns/upstream.ts";
+import type { Network } from "../net/network.ts";
+import type { Server } from "../dns/forward/upstream.ts";
 import type { Unikernel } from "../summon/unikernel.ts";
 
 /** Where names that are not ours are asked, and how the answers are kept. */

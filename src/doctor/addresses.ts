@@ -4,8 +4,8 @@
  * @module
  */
 import type { DaemonOptions } from "../daemon/options.ts";
-import { canonicalAddress, parseAddress } from "../dns/address.ts";
-import { linksOf } from "../dns/network.ts";
+import { canonicalAddress, parseAddress } from "../net/address.ts";
+import { linksOf } from "../net/network.ts";
 import { doubtful, type Finding, good } from "./finding.ts";
 
 export function* examineAddresses(

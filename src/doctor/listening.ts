@@ -5,7 +5,7 @@
  */
 import { remedyFor } from "../daemon/dns.ts";
 import type { DaemonOptions } from "../daemon/options.ts";
-import { formatNetwork } from "../dns/network.ts";
+import { formatNetwork } from "../net/network.ts";
 import { bad, doubtful, type Finding, good } from "./finding.ts";
 import { holdersOf } from "./port_holders.ts";
 

@@ -4,11 +4,11 @@
  * @module
  */
 import type { DaemonOptions } from "../daemon/options.ts";
-import { Class, Flag, Rcode, Type } from "../dns/constants.ts";
-import { Exchange, ExchangeError } from "../dns/exchange.ts";
-import { parseResolvConf } from "../dns/resolv_conf.ts";
-import { type Server, serverName, Upstream } from "../dns/upstream.ts";
-import { UpstreamSockets } from "../dns/upstream_sockets.ts";
+import { Class, Flag, Rcode, Type } from "../dns/wire/constants.ts";
+import { Exchange, ExchangeError } from "../dns/forward/exchange.ts";
+import { parseResolvConf } from "../dns/forward/resolv_conf.ts";
+import { type Server, serverName, Upstream } from "../dns/forward/upstream.ts";
+import { UpstreamSockets } from "../dns/forward/channel_udp.ts";
 import { bad, doubtful, type Finding, good } from "./finding.ts";
 
 /** Milliseconds that a server has to reply. */

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { renderGroff } from "../cli/groff.ts";
-import { manual } from "../cli/manual.ts";
+import { renderGroff } from "../cli/manual/groff.ts";
+import { manual } from "../cli/manual/manual.ts";
 import type { Init, ServiceBackend } from "../service/choices.ts";
 import { openrcScript } from "../service/openrc.ts";
 import { systemdUnit } from "../service/systemd.ts";

@@ -11,7 +11,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { log } from "../log.ts";
-import { macOctets } from "../mac.ts";
+import { macOctets } from "../net/mac.ts";
 import { loadLibXenvchan, VchanError } from "./libxenvchan.ts";
 import { VchanClient } from "./vchan.ts";
 import { type Unwatch, watch, type WatchListener } from "./watches.ts";

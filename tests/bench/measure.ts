@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { Flag, Rcode, Type } from "../../src/dns/constants.ts";
-import { decodeMessage, encodeMessage } from "../../src/dns/message.ts";
-import { parseName } from "../../src/dns/name.ts";
+import { Flag, Rcode, Type } from "../../src/dns/wire/constants.ts";
+import { decodeMessage, encodeMessage } from "../../src/dns/wire/message.ts";
+import { parseName } from "../../src/dns/wire/name.ts";
 
 /** The middle one of some numbers. */
 export function median(values: readonly number[]): number {

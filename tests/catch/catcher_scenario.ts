@@ -12,15 +12,15 @@ import {
 } from "@std/assert";
 import { questionFor } from "../../src/catch/answers.ts";
 import { Catcher } from "../../src/catch/catcher.ts";
-import { readFrame } from "../../src/catch/frames.ts";
-import { PacketSocket } from "../../src/catch/packet_socket.ts";
+import { readFrame } from "../../src/wire/frames.ts";
+import { PacketSocket } from "../../src/wire/packet_socket.ts";
 import { addressesOf } from "../../src/daemon/catch.ts";
-import { parseAddress } from "../../src/dns/address.ts";
-import { linksOf } from "../../src/dns/network.ts";
+import { parseAddress } from "../../src/net/address.ts";
+import { linksOf } from "../../src/net/network.ts";
 import { collectLog } from "../collect_log.ts";
 import { run } from "../run.ts";
 import { until } from "../until.ts";
-import { FRAMES, OTHERS } from "./frames.ts";
+import { FRAMES, OTHERS } from "../wire/frames.ts";
 import {
   addDefaultRoute,
   BRIDGE,
@@ -32,7 +32,10 @@ import {
 import { type Namespace, plugIn } from "./namespace.ts";
 
 const PORT = "80";
-const FRAMES_PY = ["python3", new URL("frames.py", import.meta.url).pathname];
+const FRAMES_PY = [
+  "python3",
+  new URL("../wire/frames.py", import.meta.url).pathname,
+];
 const log = collectLog("catch");
 
 const octetsOf = (address: string) => parseAddress(address)!;

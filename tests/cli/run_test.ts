@@ -4,9 +4,9 @@
  * @module
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { manual } from "../../src/cli/manual.ts";
-import { renderGroff } from "../../src/cli/groff.ts";
-import { renderPlain } from "../../src/cli/plain.ts";
+import { manual } from "../../src/cli/manual/manual.ts";
+import { renderGroff } from "../../src/cli/manual/groff.ts";
+import { renderPlain } from "../../src/cli/manual/plain.ts";
 import config from "../../deno.json" with { type: "json" };
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;

@@ -4,9 +4,9 @@
  * @module
  */
 import fc from "fast-check";
-import { Type } from "../../src/dns/constants.ts";
-import type { Message, ResourceRecord } from "../../src/dns/message.ts";
-import type { Name } from "../../src/dns/name.ts";
+import { Type } from "../../src/dns/wire/constants.ts";
+import type { Message, ResourceRecord } from "../../src/dns/wire/message.ts";
+import type { Name } from "../../src/dns/wire/name.ts";
 
 const label = fc.uint8Array({ minLength: 1, maxLength: 63 });
 /** Labels of host names, from a small alphabet so that names share suffixes, and compression has work. */

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { Flag, Type } from "../../src/dns/constants.ts";
-import { encodeMessage, type Message } from "../../src/dns/message.ts";
-import { parseName } from "../../src/dns/name.ts";
-import { QueryReader } from "../../src/dns/query.ts";
+import { Flag, Type } from "../../src/dns/wire/constants.ts";
+import { encodeMessage, type Message } from "../../src/dns/wire/message.ts";
+import { parseName } from "../../src/dns/wire/name.ts";
+import { QueryReader } from "../../src/dns/wire/query.ts";
 
 /** An OPT record of a client that takes much, with these flags. */
 export const optRecord = (flags = 0) => ({

@@ -7,9 +7,9 @@ import {
   decodeMessage,
   encodeMessage,
   type Message,
-} from "../../src/dns/message.ts";
-import { Upstream } from "../../src/dns/upstream.ts";
-import { Flag, Type } from "../../src/dns/constants.ts";
+} from "../../src/dns/wire/message.ts";
+import { Upstream } from "../../src/dns/forward/upstream.ts";
+import { Flag, Type } from "../../src/dns/wire/constants.ts";
 
 /** What the test's handler may do with a query. */
 export interface Received {

@@ -5,7 +5,7 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { missing, TEST_URI } from "../backends/libvirt/hypervisor.ts";
-import { readCommandLine } from "../../src/cli/command_line.ts";
+import { readCommandLine } from "../../src/cli/read/command_line.ts";
 import { examine } from "../../src/doctor/examine.ts";
 import type { Finding } from "../../src/doctor/finding.ts";
 import { canDig, freePort, Jitsu } from "../e2e/harness.ts";

@@ -11,10 +11,10 @@ import {
   type Request,
   type UnikernelStatus,
 } from "../../src/control/protocol.ts";
-import { Rcode, Type } from "../../src/dns/constants.ts";
-import { decodeMessage, encodeMessage } from "../../src/dns/message.ts";
-import { formatAddress } from "../../src/dns/address.ts";
-import { parseName } from "../../src/dns/name.ts";
+import { Rcode, Type } from "../../src/dns/wire/constants.ts";
+import { decodeMessage, encodeMessage } from "../../src/dns/wire/message.ts";
+import { formatAddress } from "../../src/net/address.ts";
+import { parseName } from "../../src/dns/wire/name.ts";
 import {
   contentOf,
   lives,

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { decodeMessage } from "../../src/dns/message.ts";
+import { decodeMessage } from "../../src/dns/wire/message.ts";
 import {
   HEADER_SIZE,
   MAX_MESSAGE,
   MAX_UDP_PAYLOAD,
-} from "../../src/dns/constants.ts";
+} from "../../src/dns/wire/constants.ts";
 
 /** Something that must never be. */
 export class Finding extends Error {

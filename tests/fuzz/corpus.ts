@@ -5,8 +5,8 @@
  * @module
  */
 import dnsPacket from "dns-packet";
-import { encodeMessage } from "../../src/dns/message.ts";
-import { parseName } from "../../src/dns/name.ts";
+import { encodeMessage } from "../../src/dns/wire/message.ts";
+import { parseName } from "../../src/dns/wire/name.ts";
 
 /** Lines of hexadecimal octets; others are comments. */
 const DIG = new URL("dig.hex", import.meta.url);

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { MAX_MESSAGE, MAX_UDP_PAYLOAD } from "../../src/dns/constants.ts";
+import { MAX_MESSAGE, MAX_UDP_PAYLOAD } from "../../src/dns/wire/constants.ts";
 import {
   decodeMessage,
   encodeMessage,
   type Message,
-} from "../../src/dns/message.ts";
+} from "../../src/dns/wire/message.ts";
 import {
   formatName,
   hashName,
@@ -16,12 +16,12 @@ import {
   nameKey,
   parseName,
   WireError,
-} from "../../src/dns/name.ts";
-import { isLoopback } from "../../src/dns/guard.ts";
-import { KnownPeer, type Peer } from "../../src/dns/peer.ts";
-import { QueryReader, Verdict } from "../../src/dns/query.ts";
-import { LATER, type Responder } from "../../src/dns/responder.ts";
-import type { Transport } from "../../src/dns/transport.ts";
+} from "../../src/dns/wire/name.ts";
+import { isLoopback } from "../../src/dns/serve/guard.ts";
+import { KnownPeer, type Peer } from "../../src/net/peer.ts";
+import { QueryReader, Verdict } from "../../src/dns/wire/query.ts";
+import { LATER, type Responder } from "../../src/dns/serve/responder.ts";
+import type { Transport } from "../../src/dns/wire/transport.ts";
 import { checkResponse, Finding, isAnswerable, must } from "./check.ts";
 import type { Random } from "./random.ts";
 

@@ -4,9 +4,9 @@
  * @module
  */
 import { Jitsu } from "../e2e/harness.ts";
-import { decodeMessage, encodeMessage } from "../../src/dns/message.ts";
-import { Flag, Type } from "../../src/dns/constants.ts";
-import { parseName } from "../../src/dns/name.ts";
+import { decodeMessage, encodeMessage } from "../../src/dns/wire/message.ts";
+import { Flag, Type } from "../../src/dns/wire/constants.ts";
+import { parseName } from "../../src/dns/wire/name.ts";
 import { checkResponse, isAnswerable, must } from "./check.ts";
 import { mutate } from "./mutate.ts";
 import type { Random } from "./random.ts";

@@ -3,19 +3,19 @@
  *
  * @module
  */
-import { Access } from "../../src/dns/access.ts";
-import { Cookies } from "../../src/dns/cookies.ts";
-import { Guard } from "../../src/dns/guard.ts";
-import { parseName } from "../../src/dns/name.ts";
-import { parseNetwork } from "../../src/dns/network.ts";
-import { Type } from "../../src/dns/constants.ts";
-import { decodeMessage } from "../../src/dns/message.ts";
-import { resolutionOf } from "../../src/dns/resolution.ts";
-import { type Forwarder, Responder } from "../../src/dns/responder.ts";
-import { TokenBuckets } from "../../src/dns/token_buckets.ts";
-import { upstreamQuestion } from "../../src/dns/upstream_query.ts";
-import type { Host } from "../../src/dns/hosts.ts";
-import { Zone } from "../../src/dns/zone.ts";
+import { Access } from "../../src/dns/serve/access.ts";
+import { Cookies } from "../../src/dns/serve/cookies.ts";
+import { Guard } from "../../src/dns/serve/guard.ts";
+import { parseName } from "../../src/dns/wire/name.ts";
+import { parseNetwork } from "../../src/net/network.ts";
+import { Type } from "../../src/dns/wire/constants.ts";
+import { decodeMessage } from "../../src/dns/wire/message.ts";
+import { resolutionOf } from "../../src/dns/forward/resolution.ts";
+import { type Forwarder, Responder } from "../../src/dns/serve/responder.ts";
+import { TokenBuckets } from "../../src/dns/serve/token_buckets.ts";
+import { upstreamQuestion } from "../../src/dns/forward/upstream_query.ts";
+import type { Host } from "../../src/dns/zone/hosts.ts";
+import { Zone } from "../../src/dns/zone/zone.ts";
 
 /** A client network that may ask, beside this host. */
 export const ALLOWED = "192.0.2.0/24";

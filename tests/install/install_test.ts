@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { completions } from "../../src/cli/completions.ts";
-import { readCommandLine } from "../../src/cli/command_line.ts";
+import { completions } from "../../src/cli/manual/completions.ts";
+import { readCommandLine } from "../../src/cli/read/command_line.ts";
 import { EXAMPLE } from "../../src/install/example.ts";
 import {
   filesFor,

@@ -12,7 +12,7 @@ import type {
   Hold,
 } from "../../src/summon/hold.ts";
 import type { SummonedUnikernel } from "../../src/summon/summons.ts";
-import { Summoner, type SummonerOptions } from "../../src/summon/summoner.ts";
+import { Summoner, type SummonerOptions } from "../../src/fleet/summoner.ts";
 import type { Readiness, Unikernel } from "../../src/summon/unikernel.ts";
 import { collectLog } from "../collect_log.ts";
 import { FakeMachine } from "./fake_machine.ts";

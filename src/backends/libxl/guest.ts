@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { isAbsolute, resolve } from "node:path";
-import { macText } from "../../mac.ts";
+import { macText } from "../../net/mac.ts";
 import { RUMPRUN_CONFIG_MAX } from "../../xen/rumprun.ts";
 import { BackendError, type MachineConfig } from "../backend.ts";
 import { SAVE_DIR } from "./description.ts";

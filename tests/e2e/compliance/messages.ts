@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { Type } from "../../../src/dns/constants.ts";
+import { Type } from "../../../src/dns/wire/constants.ts";
 import {
   encodeMessage,
   type Message,
   type ResourceRecord,
-} from "../../../src/dns/message.ts";
-import { parseName, ROOT } from "../../../src/dns/name.ts";
+} from "../../../src/dns/wire/message.ts";
+import { parseName, ROOT } from "../../../src/dns/wire/name.ts";
 
 /** A question of class IN. */
 export function question(name: string, type: number = Type.A) {

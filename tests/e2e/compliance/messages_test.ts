@@ -4,7 +4,7 @@
  * @module
  */
 import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
-import { Type } from "../../../src/dns/constants.ts";
+import { Type } from "../../../src/dns/wire/constants.ts";
 import { parseDig } from "../harness.ts";
 import { opt, query, question } from "./messages.ts";
 import { BROKEN, COLD, READY, type Subject, testRules } from "./setup.ts";

@@ -1,0 +1,92 @@
+/**
+ * What the operator's commands print: how unikernels are and what became of them, for people.
+ *
+ * @module
+ */
+import type { UnikernelStatus } from "../../control/protocol.ts";
+import type { HistoryEvent } from "../../store/store.ts";
+
+/** A duration in milliseconds as a person reads it, e.g. `"2.3 s"`, `"1 min 40 s"`. */
+export function duration(ms: number): string {
+  const seconds = ms / 1000;
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  const units = [["d", 86_400], ["h", 3600], ["min", 60], ["s", 1]] as const;
+  let left = Math.round(seconds);
+  const parts: string[] = [];
+  for (const [unit, size] of units) {
+    const count = Math.floor(left / size);
+    left -= count * size;
+    if (count > 0) parts.push(`${count} ${unit}`);
+    else if (parts.length > 0) break;
+  }
+  return parts.slice(0, 2).join(" ");
+}
+
+/** Without what could steer the terminal: names and reasons may come from anywhere. */
+function plain(text: string): string {
+  return text.replace(/\p{Cc}/gu, "?");
+}
+
+const HEADINGS = [
+  "NAME",
+  "STATE",
+  "SINCE",
+  "STOPS IN",
+  "STARTS",
+  "REQUESTS",
+  "READY IN",
+  "ADDRESSES",
+];
+
+/** A table with a row for each unikernel and, below it, a line for each of its DNS names. `now` is as `Date.now()`. */
+export function statusTable(
+  all: readonly UnikernelStatus[],
+  now: number,
+): string {
+  const rows = all.map((each) => [
+    each.name,
+    each.state,
+    duration(now - each.since),
+    each.idleIn === null ? "-" : duration(each.idleIn),
+    String(each.starts) +
+    (each.failures > 0 ? ` (${each.failures} failed)` : ""),
+    String(each.requests),
+    each.timeToReady === null ? "-" : duration(each.timeToReady),
+    each.addresses.join(" "),
+  ]);
+  const widths = HEADINGS.map((heading, i) =>
+    Math.max(heading.length, ...rows.map((row) => row[i].length))
+  );
+  const line = (cells: string[]) =>
+    cells.map((cell, i) => cell.padEnd(widths[i])).join("  ").trimEnd();
+  const lines = [line(HEADINGS)];
+  for (const [i, { failure, dns }] of all.entries()) {
+    lines.push(line(rows[i]));
+    for (const { name, requests, lastRequest } of dns) {
+      const times = requests === 1 ? "once" : `${requests} times`;
+      const asked = lastRequest === null
+        ? "never asked for"
+        : `asked for ${times}, ${duration(now - lastRequest)} ago`;
+      lines.push(`  ${name}: ${asked}`);
+    }
+    if (failure !== null) lines.push(`  ${failure}`);
+  }
+  return lines.map((each) => `${plain(each)}\n`).join("");
+}
+
+/** A line for each change, e.g. `2026-11-22T09:00:00Z www: off -> starting (query: A www.example.org from ...)`. */
+export function historyLines(events: readonly HistoryEvent[]): string {
+  return events.map((event) => {
+    const { time, unikernel, origin, reason } = event;
+    const date = new Date(time).toISOString().replace(/\.\d+Z$/, "Z");
+    return plain(
+      `${date} ${unikernel}: ${whatChanged(event)} (${origin}: ${reason})`,
+    ) + "\n";
+  }).join("");
+}
+
+function whatChanged({ what, from, to }: HistoryEvent): string {
+  if (what === "state") return `${from} -> ${to}`;
+  if (to === undefined) return "removed";
+  return from === undefined ? `added: ${to}` : `changed: ${to}`;
+}

@@ -1,0 +1,96 @@
+/**
+ * The keys that a unikernel's CONFIG may have whatever its backend is, for `--help` and to tell an unknown key.
+ *
+ * @module
+ */
+import type { BackendKey } from "../../backends/backend.ts";
+
+/** In the order of `--help`. */
+export const COMMON_KEYS: readonly BackendKey[] = [
+  {
+    name: "dns",
+    required: true,
+    repeatable: true,
+    doc:
+      "A DNS name of the unikernel: a request for it starts the unikernel. Several unikernels may have the same name: " +
+      "all of them are started, and all their addresses are the answer.",
+  },
+  {
+    name: "ip",
+    required: true,
+    repeatable: true,
+    doc: "An IPv4 or IPv6 address of the unikernel, which is the answer.",
+  },
+  {
+    name: "name",
+    doc:
+      "The name of the unikernel, as the backend knows it. Required, unless there is a `uuid`.",
+  },
+  {
+    name: "uuid",
+    doc:
+      "The UUID of the unikernel, which its backend then finds it by instead of by its name.",
+  },
+  {
+    name: "answer",
+    doc:
+      "When a query that starts this unikernel is answered: `late` or `early`. See `--answer`.",
+  },
+  {
+    name: "catch_nic",
+    doc:
+      "With `--catch`, which of its network interfaces has its addresses, by its number. Default: 0, the first.",
+  },
+  {
+    name: "mode",
+    doc: "How this unikernel is stopped. See `--mode`.",
+  },
+  {
+    name: "response_delay",
+    doc:
+      "Seconds to wait before the answer for this unikernel. Default: `--delay`, or 0 with `wait_for_tcp`.",
+  },
+  {
+    name: "shutdown_timeout",
+    doc:
+      "Seconds that a shutdown may take before the unikernel is destroyed. Default: 60.",
+  },
+  {
+    name: "ttl",
+    doc: "The TTL of this unikernel's answers, in seconds. See `--ttl`.",
+  },
+  {
+    name: "synjitsu_nic",
+    doc:
+      "With `use_synjitsu`, the network interface that Synjitsu is told of instead, by its number: `0` is the first, as " +
+      "Xen counts them (vif5.0).",
+  },
+  {
+    name: "use_synjitsu",
+    doc:
+      "Whether Synjitsu is told of this unikernel when it boots (`1` or `true`): of the MAC address of its first network " +
+      "interface and of its first IPv4 address. See `--synjitsu`.",
+  },
+  {
+    name: "wait_for_key",
+    doc:
+      "A key in xenstore, relative to /local/domain/ID/, to wait for before the answer. The `response_delay` follows.",
+  },
+  {
+    name: "wait_for_tcp",
+    doc:
+      "A TCP port to wait for before the answer: one that accepts connections on the unikernel's first address. The " +
+      "`response_delay` follows.",
+  },
+  {
+    name: "wait_required",
+    doc:
+      "What happens when that was waited for in vain: with `1` or `true` the answer is SERVFAIL, otherwise it is the " +
+      "address all the same, and the log has a warning.",
+  },
+  {
+    name: "wait_timeout",
+    doc:
+      "Seconds to wait for `wait_for_key` or `wait_for_tcp` at the most. Default: 5.",
+  },
+];

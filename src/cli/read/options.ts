@@ -1,0 +1,334 @@
+/**
+ * The table of options: the parser, `--help` and the man page are made from it.
+ *
+ * @module
+ */
+import { BACKENDS } from "../../backends/registry.ts";
+import { LOG_FORMATS, LOG_LEVELS } from "../../log.ts";
+import { ANSWERS, STOP_MODES } from "../../summon/unikernel.ts";
+import {
+  readBindAddress,
+  readChoice,
+  readCount,
+  readDomainServer,
+  type Reader,
+  readInterface,
+  readLimit,
+  readListenPort,
+  readNetwork,
+  readNsid,
+  readPort,
+  readSeconds,
+  readServer,
+  readStale,
+  readText,
+  readTtl,
+  readUuid,
+  type ServerText,
+} from "./values.ts";
+
+/** An option of the command line. */
+export interface Option {
+  /** The long name, without its dashes. */
+  name: string;
+  /** The short name, one letter. */
+  short?: string;
+  /** What the value is called; a flag has neither this nor `read`. */
+  value?: string;
+  /** Makes the value of the text. */
+  read?: Reader<unknown>;
+  /** The value that counts when the option is not given, as it would be typed. */
+  absent?: string;
+  /** The value that counts when the option is given without one; where there is this, a value comes after `=`. */
+  bare?: string;
+  /** Whether it may be given several times; its value is an array then. */
+  repeatable?: boolean;
+  /** Values to choose from, for the shells' completions. */
+  choices?: readonly string[];
+  /** Whether a reload of the configuration applies it; any other counts from the next start on. */
+  reloads?: boolean;
+  /** What it means, in sentences; words to type stand in backquotes. */
+  doc: string;
+}
+
+/** The formats of `--help`. */
+export const HELP_FORMATS = ["pager", "plain", "groff"] as const;
+
+/** What turns forwarding off. */
+export const NO_FORWARDER = "0.0.0.0";
+
+function readForwarder(text: string): typeof NO_FORWARDER | ServerText {
+  return text === NO_FORWARDER ? text : readServer(text);
+}
+
+/** In the order of `--help`. */
+export const OPTIONS = [
+  {
+    name: "allow",
+    value: "NETWORK",
+    read: readNetwork,
+    repeatable: true,
+    doc:
+      "Answer this network too, such as `192.0.2.0/24` or `2001:db8::/32`; can be given more than once. Without it " +
+      "only this host and the networks it is attached to are answered. `0.0.0.0/0` and `::/0` are everybody.",
+  },
+  {
+    name: "answer",
+    reloads: true,
+    value: "WHEN",
+    read: readChoice(ANSWERS),
+    choices: ANSWERS,
+    absent: "late",
+    doc:
+      "When a DNS query that starts a unikernel is answered: when the unikernel is ready (`late`), or as soon as it has " +
+      "been started (`early`), while it boots. `early` takes `--catch`, or `--synjitsu` and `use_synjitsu`: without " +
+      "them the first connection would reach nobody.",
+  },
+  {
+    name: "bind",
+    short: "b",
+    value: "ADDR",
+    read: readBindAddress,
+    absent: "127.0.0.1",
+    doc:
+      "Serve DNS on this IPv4 or IPv6 address. `0.0.0.0` and `::` are all of the host's.",
+  },
+  {
+    name: "cache-size",
+    value: "N",
+    read: readLimit,
+    absent: "10000",
+    doc:
+      "How many answers of other DNS servers to remember, for as long as their TTLs allow. `0` is none.",
+  },
+  {
+    name: "catch",
+    value: "IFACE",
+    read: readInterface,
+    repeatable: true,
+    doc:
+      "The bridge, or other network interface, that the unikernels are on; can be given more than once. While a " +
+      "unikernel boots, Jitsu answers ARP and IPv6 neighbour solicitations there for its addresses with its MAC " +
+      "address, keeps the first packet of each TCP connection to it, and sends it these when it is ready. Takes root, or " +
+      "the capabilities CAP_NET_RAW and CAP_NET_ADMIN.",
+  },
+  {
+    name: "config",
+    value: "FILE",
+    read: readText,
+    doc:
+      "Read options and unikernels from this file too; see CONFIGURATION FILE. What the command line says wins.",
+  },
+  {
+    name: "connect",
+    short: "c",
+    value: "CONNECT",
+    read: readText,
+    absent: "xen:///",
+    doc:
+      "What the backend connects to. For libvirt a connection URI, such as `qemu:///system`, `xen+ssh://host/system` " +
+      "or `vbox:///session`. For xapi a host of the pool, such as `https://root@xs1.example.org/`.",
+  },
+  {
+    name: "control",
+    value: "PATH",
+    read: readText,
+    doc:
+      "The Unix socket that `jitsu status` and the other commands talk to the daemon over; only its own user and root " +
+      "can. `none` turns it off. Without this option it is the `--persistdb` with `.sock` at its end, or " +
+      "/run/jitsu/control.sock for root, or jitsu.sock in $XDG_RUNTIME_DIR.",
+  },
+  {
+    name: "delay",
+    reloads: true,
+    short: "d",
+    value: "SECONDS",
+    read: readSeconds,
+    absent: "0.1",
+    doc:
+      "Seconds to wait before a DNS query is answered after the unikernel has started, to give it time to open its TCP " +
+      "ports. When this is too short, the first TCP connection to the unikernel can take long. The key " +
+      "`wait_for_tcp` waits exactly as long as it takes instead.",
+  },
+  {
+    name: "forward",
+    value: "DOMAIN=ADDR[#PORT]",
+    read: readDomainServer,
+    repeatable: true,
+    doc:
+      "The DNS server that is asked about this domain and all below it, in place of `--forwarder`; can be given more " +
+      "than once, also for one domain. The longest domain that matches counts. `DOMAIN=` without a server keeps the " +
+      "domain in the house: nobody is asked, and what no unikernel answers for does not exist.",
+  },
+  {
+    name: "forwarder",
+    short: "f",
+    value: "ADDR[#PORT]",
+    read: readForwarder,
+    repeatable: true,
+    doc:
+      "A DNS server, by its IPv4 or IPv6 address, that is asked for names that belong to no unikernel; can be given " +
+      "more than once, and the fastest is preferred. Without this option the nameservers of /etc/resolv.conf are. " +
+      "`0.0.0.0` turns forwarding off, but for the domains of `--forward`.",
+  },
+  {
+    name: "help",
+    short: "h",
+    value: "FMT",
+    read: readChoice(HELP_FORMATS),
+    choices: HELP_FORMATS,
+    bare: "pager",
+    doc: "Show this help: in a `pager` if on a terminal, as `plain` text, or " +
+      "as the `groff` source of the man page.",
+  },
+  {
+    name: "listen",
+    short: "l",
+    value: "PORT",
+    read: readListenPort,
+    absent: "53",
+    doc:
+      "The UDP port to serve DNS on. With `0` the system chooses one, which the log tells.",
+  },
+  {
+    name: "log-format",
+    value: "FMT",
+    read: readChoice(LOG_FORMATS),
+    choices: LOG_FORMATS,
+    absent: "human",
+    doc: "Log in lines for people (`human`) or for programs (`json`).",
+  },
+  {
+    name: "log-level",
+    value: "LEVEL",
+    read: readChoice(LOG_LEVELS),
+    choices: LOG_LEVELS,
+    absent: "info",
+    doc:
+      "Log what is at least this important: `debug`, `info`, `warn` or `error`.",
+  },
+  {
+    name: "max-starts",
+    value: "N",
+    read: readCount,
+    absent: "8",
+    doc:
+      "How many unikernels may be starting at the same time; the others wait for their turn.",
+  },
+  {
+    name: "mode",
+    reloads: true,
+    short: "m",
+    value: "MODE",
+    read: readChoice(STOP_MODES),
+    choices: STOP_MODES,
+    absent: "destroy",
+    doc:
+      "How a unikernel is stopped when nobody has asked for it for 2 x TTL seconds: `destroy`, `suspend` or " +
+      "`shutdown`. A suspended one is back sooner, and keeps resources to hold its state.",
+  },
+  {
+    name: "nsid",
+    value: "TEXT",
+    read: readNsid,
+    doc:
+      "What to call this server to clients that ask for its identifier (NSID, RFC 5001).",
+  },
+  {
+    name: "persistdb",
+    value: "PATH",
+    read: readText,
+    doc:
+      "Keep the unikernels' configuration, statistics and history in this file, an SQLite database that is made where " +
+      "there is none. Unikernels that it has from before are served too, so that no CONFIG need be given; a CONFIG " +
+      "adds to them, or replaces the one of its name. One Jitsu at a time can have the file open.",
+  },
+  {
+    name: "port",
+    short: "p",
+    value: "PORT",
+    read: readPort,
+    absent: "53",
+    doc:
+      "The port of the DNS servers that `--forwarder` and `--forward` name without one.",
+  },
+  {
+    name: "rate-limit",
+    value: "N",
+    read: readLimit,
+    absent: "1000",
+    doc:
+      "How many responses a second one client network may have over UDP until it has shown, by a DNS cookie or by " +
+      "TCP, that its address is its own. `0` is no limit. This host itself has none.",
+  },
+  {
+    name: "serve-stale",
+    value: "SECONDS",
+    read: readStale,
+    bare: "86400",
+    doc:
+      "When other DNS servers fail or take long, give out what is remembered although its TTL is over, for at most " +
+      "this time.",
+  },
+  {
+    name: "start-limit",
+    value: "N",
+    read: readCount,
+    absent: "64",
+    doc:
+      "How many unikernels one client network may have started at once. After that it is one more every second, and " +
+      "REFUSED in between.",
+  },
+  {
+    name: "stop-on-exit",
+    doc:
+      "Stop the unikernels, each in its mode, when Jitsu exits. Without this option they stay as they are.",
+  },
+  {
+    name: "synjitsu",
+    value: "UUID",
+    read: readUuid,
+    doc:
+      "The UUID of a running Synjitsu unikernel. Jitsu connects to it over a vchan, port `synjitsu`, and tells it the MAC " +
+      "and IPv4 address of each unikernel with `use_synjitsu` as it boots, so that Synjitsu can answer ARP for it and " +
+      "keep its first SYNs until it can do so itself. Only for guests of the Xen host that Jitsu runs on, in dom0.",
+  },
+  {
+    name: "ttl",
+    reloads: true,
+    short: "t",
+    value: "SECONDS",
+    read: readTtl,
+    absent: "60",
+    doc:
+      "The TTL of DNS answers: seconds that clients may cache them. A unikernel is stopped when no DNS request for it " +
+      "has come for twice as long.",
+  },
+  { name: "version", doc: "Show the version." },
+  {
+    name: "backend",
+    short: "x",
+    value: "BACKEND",
+    read: readText,
+    absent: "libvirt",
+    choices: BACKENDS.map((each) => each.name),
+    doc: `What runs the unikernels: ${
+      BACKENDS.map((each) => `\`${each.name}\``).join(" or ")
+    }. Each has keys and options of its own, which have a section below.`,
+  },
+] as const satisfies readonly Option[];
+
+/** The options that only one backend has. */
+export const BACKEND_OPTIONS: readonly Option[] = BACKENDS.flatMap((
+  { options = [] },
+) => options.map((each) => each.value ? { ...each, read: readText } : each));
+
+type Table = typeof OPTIONS[number];
+/** What the options mean, by their long names: `undefined` for one that was not given and has no default. */
+export type OptionValues = {
+  [O in Table as O["name"]]: O extends { read: Reader<infer T> }
+    ? O extends { repeatable: true } ? T[]
+    : O extends { absent: string } ? T
+    : T | undefined
+    : boolean;
+};

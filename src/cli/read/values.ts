@@ -1,0 +1,279 @@
+/**
+ * Values as people write them: each reader takes a text and gives what it means, or throws {@linkcode ValueError}
+ * with what was expected instead. Which key or option the text belongs to is not known here.
+ *
+ * @module
+ */
+import { domainToASCII } from "node:url";
+import { formatAddress, parseAddress } from "../../net/address.ts";
+import { MAX_LABEL, MAX_NAME } from "../../dns/wire/name.ts";
+import { type Network, parseNetwork } from "../../net/network.ts";
+import { didYouMean } from "../text.ts";
+
+/** A text is not what was expected. The message goes after "is not ", as in "a port number (1 to 65535)". */
+export class ValueError extends Error {
+  override name = "ValueError";
+}
+
+/** Reads a value. Throws {@linkcode ValueError}. */
+export type Reader<T> = (text: string) => T;
+
+/** Seconds in RFC 2181 section 8's largest TTL, 2^31 - 1. */
+const MAX_TTL = 2 ** 31 - 1;
+/** Whole seconds in the longest timer of the runtime, 2^31 - 1 milliseconds: longer ones would fire at once. */
+const MAX_SECONDS = Math.floor((2 ** 31 - 1) / 1000);
+
+/** Any text but none. */
+export function readText(text: string): string {
+  if (text === "") throw new ValueError("a text: it is empty");
+  return text;
+}
+
+/** The absolute path of a directory, without a slash at its end. */
+export function readDirectory(text: string): string {
+  if (!text.startsWith("/")) throw new ValueError("an absolute path");
+  return text.replace(/\/+$/, "");
+}
+
+/** One of the words. */
+export function readChoice<T extends string>(choices: readonly T[]): Reader<T> {
+  return (text) => {
+    const choice = choices.find((each) => each === text);
+    if (choice !== undefined) return choice;
+    throw new ValueError(
+      `one of ${choices.join(", ")}${didYouMean(text, choices)}`,
+    );
+  };
+}
+
+/** `true`, `false`, `1` or `0`, in any case. */
+export function readBoolean(text: string): boolean {
+  const lower = text.toLowerCase();
+  if (lower === "true" || lower === "1") return true;
+  if (lower === "false" || lower === "0") return false;
+  throw new ValueError("true, false, 1 or 0");
+}
+
+function readInteger(least: number, most: number, what: string) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (/^[0-9]+$/.test(text) && value >= least && value <= most) return value;
+    throw new ValueError(`${what} (${least} to ${most})`);
+  };
+}
+
+export const readPort: Reader<number> = readInteger(1, 65535, "a port number");
+/** A port to listen on: 0 lets the system choose. */
+export const readListenPort: Reader<number> = readInteger(
+  0,
+  65535,
+  "a port number",
+);
+
+/** How many of something, at least one. */
+export const readCount: Reader<number> = readInteger(
+  1,
+  1_000_000,
+  "a whole number",
+);
+
+/** How many of something, where 0 is no limit. */
+export const readLimit: Reader<number> = readInteger(
+  0,
+  1_000_000,
+  "a whole number",
+);
+
+/** A network interface's name, as the kernel takes them (dev_valid_name in net/core/dev.c). */
+export function readInterface(text: string): string {
+  if (!/^(?!\.\.?$)[^\s\/:]{1,15}$/.test(text)) {
+    throw new ValueError(
+      "the name of a network interface, such as virbr0 (see ip link)",
+    );
+  }
+  return text;
+}
+
+/** One of a machine's network interfaces, in their order. */
+export const readNic: Reader<number> = readInteger(
+  0,
+  1000,
+  "the number of a network interface, where the first is 0",
+);
+
+/** For how long expired answers may be given out, in whole seconds: a week at the most. */
+export const readStale: Reader<number> = readInteger(
+  1,
+  604_800,
+  "a whole number of seconds",
+);
+
+/** A network in CIDR notation, or one address. */
+export function readNetwork(text: string): Network {
+  const network = parseNetwork(text);
+  if (network === undefined) {
+    throw new ValueError("a network, such as 192.0.2.0/24 or 2001:db8::/32");
+  }
+  return network;
+}
+
+/** The octets of an EDNS option that every response has room for. */
+const MAX_NSID = 64;
+/** A name server identifier. */
+export function readNsid(text: string): string {
+  const { length } = new TextEncoder().encode(text);
+  if (length > MAX_NSID) {
+    throw new ValueError(
+      `a text of at most ${MAX_NSID} octets: it has ${length}`,
+    );
+  }
+  return text;
+}
+
+const readTtlSeconds = readInteger(1, MAX_TTL, "a whole number of seconds");
+/** A TTL: whole seconds, at least 1. */
+export function readTtl(text: string): number {
+  if (/^0+$/.test(text)) {
+    throw new ValueError(
+      "a TTL of at least 1: a machine is stopped after 2 x TTL seconds without a request",
+    );
+  }
+  return readTtlSeconds(text);
+}
+
+/** Seconds, in decimal, with a fraction or an exponent where wanted. */
+export function readSeconds(text: string): number {
+  const value = Number(text);
+  if (
+    /^([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?$/i.test(text) &&
+    value <= MAX_SECONDS
+  ) return value;
+  throw new ValueError(`a number of seconds (0 to ${MAX_SECONDS})`);
+}
+
+/** A UUID (RFC 9562 section 4), as libvirt reads it with its hyphens or without; in lower case with hyphens. */
+export function readUuid(text: string): string {
+  const digits = text.toLowerCase().replace(
+    /^(.{8})-(.{4})-(.{4})-(.{4})-(.{12})$/,
+    "$1$2$3$4$5",
+  );
+  if (!/^[0-9a-f]{32}$/.test(digits)) {
+    throw new ValueError(
+      "a UUID (such as 6e696eb7-09f4-484c-981b-8d34efa0304d)",
+    );
+  }
+  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
+
+/** The address of one host, IPv4 or IPv6, in canonical text form. */
+export function readAddress(text: string): string {
+  const address = readBindAddress(text);
+  if (isWildcard(address)) {
+    throw new ValueError(
+      "the address of one host: it is the unspecified address",
+    );
+  }
+  return address;
+}
+
+/** A DNS server, whose port may be given elsewhere. */
+export interface ServerText {
+  /** Canonical. */
+  address: string;
+  port: number | undefined;
+}
+
+/** A DNS server, as `ADDR` or, as dig writes it, `ADDR#PORT`. */
+export function readServer(text: string): ServerText {
+  const [address, port] = split(text, "#");
+  return {
+    address: readAddress(address),
+    port: port === undefined ? undefined : readPort(port),
+  };
+}
+
+/** A domain and the DNS server that is asked about it, if anybody is, as `DOMAIN=ADDR#PORT`. */
+export function readDomainServer(
+  text: string,
+): { domain: string; server: ServerText | undefined } {
+  const [domain, server] = split(text, "=");
+  if (server === undefined) {
+    throw new ValueError(
+      "a domain and its server (such as example.org=192.0.2.1)",
+    );
+  }
+  return {
+    domain: readDnsName(domain),
+    server: server === "" ? undefined : readServer(server),
+  };
+}
+
+/** What is before a separator, and what after it, if it is there. */
+function split(text: string, separator: string): [string, string | undefined] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+/** Whether binding to the address is binding to all of the host's. */
+export function isWildcard(address: string): boolean {
+  return address === "0.0.0.0" || address === "::";
+}
+
+/** An address to bind to: that of one host, or `0.0.0.0` or `::` for all of this host's. */
+export function readBindAddress(text: string): string {
+  const octets = parseAddress(text);
+  if (octets === undefined) throw new ValueError("an IPv4 or IPv6 address");
+  const isIpv4 = octets.length === 4;
+  if (isIpv4 ? octets[0] >> 4 === 0xe : octets[0] === 0xff) {
+    throw new ValueError("the address of one host: it is a multicast address");
+  }
+  if (isIpv4 && octets.every((octet) => octet === 255)) {
+    throw new ValueError(
+      "the address of one host: it is the broadcast address",
+    );
+  }
+  // RFC 4291 section 2.5.5.2: an IPv4 address in the form that IPv6 sockets show it.
+  if (/^(0,){10}255,255,/.test(octets.join())) {
+    throw new ValueError(
+      `an IPv6 address in its own right: write ${
+        formatAddress(octets.subarray(12))
+      }`,
+    );
+  }
+  return formatAddress(octets);
+}
+
+/**
+ * A host's domain name (RFC 1123 section 2.1, and `_`), within the limits of RFC 1035 section 2.3.4; in lower case,
+ * without the dot at its end. A name beyond ASCII becomes its A-label form (RFC 5890).
+ */
+export function readDnsName(text: string): string {
+  const ascii = /^[\0-\x7f]*$/.test(text) ? text : domainToASCII(text);
+  if (ascii === "") throw new ValueError("a domain name");
+  const name = ascii.toLowerCase().replace(/\.$/, "");
+  if (name === "") throw new ValueError("the name of a host: it is the root");
+  if (parseAddress(name) !== undefined) {
+    throw new ValueError("a domain name: it is an address, and belongs to ip");
+  }
+  const labels = name.split(".");
+  if (labels.includes("*")) {
+    throw new ValueError("the name of one host: wildcards are not summoned");
+  }
+  if (!/^[a-z0-9._-]*$/.test(name)) {
+    throw new ValueError('a domain name (letters, digits, "-", "_" and ".")');
+  }
+  if (labels.includes("")) {
+    throw new ValueError("a domain name: it has an empty label");
+  }
+  if (labels.some((label) => label.length > MAX_LABEL)) {
+    throw new ValueError(
+      `a domain name: it has a label of more than ${MAX_LABEL} octets`,
+    );
+  }
+  if (name.length + 2 > MAX_NAME) { // the first length octet and the root's
+    throw new ValueError(
+      `a domain name: it takes more than ${MAX_NAME} octets`,
+    );
+  }
+  return name;
+}

@@ -1,0 +1,62 @@
+/**
+ * Who may ask: this host, the networks it is attached to, and whoever was allowed by name. A resolver that answers
+ * everybody is a weapon for others (RFC 5358).
+ *
+ * @module
+ */
+import { isInNetwork, type Network, parseNetwork } from "../../net/network.ts";
+
+const LOOPBACK = ["127.0.0.0/8", "::1/128"].map((text) => parseNetwork(text)!);
+/** Milliseconds after which the interfaces are looked at again when somebody is refused: one may have come up. */
+const REFRESH_INTERVAL = 5000;
+
+/** A list of who may ask. */
+export class Access {
+  readonly #allowed: readonly Network[];
+  readonly #attachedNetworks: () => Network[];
+  readonly #now: () => number;
+  #attached: Network[];
+  #attachedAt: number;
+
+  /**
+   * @param allowed networks beside the ones this host is attached to
+   * @param now milliseconds, monotonic
+   */
+  constructor(
+    allowed: readonly Network[],
+    now: () => number,
+    attached: () => Network[] = attachedNetworks,
+  ) {
+    this.#allowed = [...LOOPBACK, ...allowed];
+    this.#now = now;
+    this.#attachedNetworks = attached;
+    this.#attached = attached();
+    this.#attachedAt = now();
+  }
+
+  /** Whether that address (4 or 16 octets) may ask. */
+  allows(address: Uint8Array): boolean {
+    if (this.#isListed(address)) return true;
+    if (this.#now() - this.#attachedAt < REFRESH_INTERVAL) return false;
+    this.#attachedAt = this.#now();
+    this.#attached = this.#attachedNetworks();
+    return this.#isListed(address);
+  }
+
+  #isListed(address: Uint8Array): boolean {
+    for (let i = 0; i < this.#allowed.length; i++) {
+      if (isInNetwork(address, this.#allowed[i])) return true;
+    }
+    for (let i = 0; i < this.#attached.length; i++) {
+      if (isInNetwork(address, this.#attached[i])) return true;
+    }
+    return false;
+  }
+}
+
+/** The networks of this host's interfaces. */
+function attachedNetworks(): Network[] {
+  return Deno.networkInterfaces().flatMap(({ cidr }) =>
+    parseNetwork(cidr) ?? []
+  );
+}

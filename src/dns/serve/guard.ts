@@ -1,0 +1,109 @@
+/**
+ * What protects the server, and others from it: who may ask, how much is sent to whom, and how much one client can set
+ * in motion.
+ *
+ * A source address over UDP may be forged, unless it is loopback or the query has a server cookie of ours: until then a
+ * client gets no more than ten times what it sent, and a bounded number of responses a second.
+ *
+ * @module
+ */
+import type { Access } from "./access.ts";
+import { MAX_MESSAGE } from "../wire/constants.ts";
+import type { Cookies } from "./cookies.ts";
+import type { Inquiry } from "../wire/inquiry.ts";
+import { nsidOption, udpLimit } from "../wire/response.ts";
+import type { TokenBuckets } from "./token_buckets.ts";
+
+/** The most octets of response to one octet of query for a client that may be a victim. */
+const MAX_AMPLIFICATION = 10;
+
+/** What is to be done with a query. */
+export const Admission = {
+  ANSWER: 0,
+  /** REFUSED: its sender may not ask. */
+  REFUSE: 1,
+  /** BADCOOKIE: over its rate, and able to show that it is who it says (RFC 7873 section 5.2.3). */
+  BADCOOKIE: 2,
+  /** TC without an answer: over its rate, and free to come by TCP. */
+  TRUNCATE: 3,
+  /** Over its rate. */
+  DROP: 4,
+} as const;
+export type Admission = typeof Admission[keyof typeof Admission];
+
+/** What a {@linkcode Guard} goes by. */
+export interface GuardOptions {
+  access: Access;
+  cookies: Cookies;
+  /** Responses to a client that has not shown who it is; unbounded without. */
+  responses?: TokenBuckets;
+  /** Machines that one client may have started. */
+  starts: TokenBuckets;
+  /** The name server identifier, for those who ask (RFC 5001). */
+  nsid?: string;
+}
+
+/** Admits queries. */
+export class Guard {
+  readonly #access: Access;
+  readonly #cookies: Cookies;
+  readonly #responses: TokenBuckets | undefined;
+  readonly #starts: TokenBuckets;
+  readonly #nsid: Uint8Array | undefined;
+  #slip = false;
+
+  constructor({ access, cookies, responses, starts, nsid }: GuardOptions) {
+    this.#access = access;
+    this.#cookies = cookies;
+    this.#responses = responses;
+    this.#starts = starts;
+    this.#nsid = nsid === undefined ? undefined : nsidOption(nsid);
+  }
+
+  /** Sets the limit and the options of the response, and says what is to be done. */
+  admit(inquiry: Inquiry): Admission {
+    const { packet, query, transport, peer } = inquiry;
+    const { octets } = peer;
+    let verified = transport.name === "tcp";
+    inquiry.options = undefined;
+    if (query.edns && query.cookieLength > 0) {
+      const cookie = packet.subarray(
+        query.cookieAt,
+        query.cookieAt + query.cookieLength,
+      );
+      const valid = this.#cookies.isValid(cookie, octets);
+      inquiry.options = this.#cookies.option(cookie, octets, valid);
+      verified ||= valid;
+    }
+    if (query.edns && query.nsid && this.#nsid !== undefined) {
+      inquiry.options = Uint8Array.of(...inquiry.options ?? [], ...this.#nsid);
+    }
+    const loopback = isLoopback(octets);
+    inquiry.limit = transport.name === "tcp"
+      ? MAX_MESSAGE
+      : verified || loopback
+      ? udpLimit(query)
+      : Math.min(udpLimit(query), MAX_AMPLIFICATION * packet.length);
+    if (!this.#access.allows(octets)) return Admission.REFUSE;
+    if (verified || loopback || this.#responses === undefined) {
+      return Admission.ANSWER;
+    }
+    if (this.#responses.take(octets)) return Admission.ANSWER;
+    if (query.edns && query.cookieLength > 0) return Admission.BADCOOKIE;
+    // Every second one may come back by TCP: a victim is spared, a client that was crowded out is not lost.
+    this.#slip = !this.#slip;
+    return this.#slip ? Admission.TRUNCATE : Admission.DROP;
+  }
+
+  /** Whether the client may have one more machine started. */
+  mayStart({ peer }: Inquiry): boolean {
+    return this.#starts.take(peer.octets);
+  }
+}
+
+/** Whether nobody else can have sent it: the kernel lets no such source address in from a network. */
+export function isLoopback(octets: Uint8Array): boolean {
+  if (octets.length === 4) return octets[0] === 127;
+  for (let i = 0; i < 15; i++) if (octets[i] !== 0) return false;
+  return octets[15] === 1;
+}

@@ -1,0 +1,239 @@
+/**
+ * DNS over TCP (RFC 7766, RFC 9210): messages with a two-octet length before each, any number on a connection, answered
+ * in whatever order the answers come.
+ *
+ * A connection costs memory and a file descriptor, so there is a bound on how many there are, in all and from one
+ * client, on how long one may be idle, and on how much it may have under way.
+ *
+ * @module
+ */
+import { log } from "../../log.ts";
+import { HEADER_SIZE, MAX_MESSAGE } from "../wire/constants.ts";
+import { KnownPeer, type Peer, peerName } from "../../net/peer.ts";
+import { LATER, type Responder } from "./responder.ts";
+import type { Transport } from "../wire/transport.ts";
+
+/** Connections at a time, in all and from one address. */
+const MAX_CONNECTIONS = 256, MAX_PER_CLIENT = 64;
+/** Milliseconds without a whole message in either direction, normally and while most connections are in use. */
+const IDLE_TIMEOUT = 10_000, BUSY_IDLE_TIMEOUT = 2_000;
+/** Queries of one connection that may wait for their answers; reading goes on when there are fewer. */
+const MAX_WAITING = 100;
+/** Octets of answers that a client may leave unread before it is hung up on. */
+const MAX_UNSENT = 1 << 20;
+
+/** A TCP socket that is served. */
+export class TcpServer {
+  readonly #listener: Deno.TcpListener;
+  readonly #responder: Responder;
+  readonly #connections = new Set<Connection>();
+  #draining = false;
+
+  /** Binds the socket; throws what `Deno.listen` throws. */
+  constructor(responder: Responder, hostname: string, port: number) {
+    this.#responder = responder;
+    this.#listener = Deno.listen({ hostname, port });
+  }
+
+  /** How many connections are open. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Serves until {@linkcode TcpServer.drain} or {@linkcode TcpServer.close}. */
+  async serve(): Promise<void> {
+    while (!this.#draining) {
+      try {
+        this.#accept(await this.#listener.accept());
+      } catch (error) {
+        if (this.#draining) return;
+        log("dns").warn(`accepting a TCP connection failed: ${error}`);
+        // Out of file descriptors, most likely: it must not become a busy loop.
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    }
+  }
+
+  #accept(conn: Deno.TcpConn): void {
+    const { hostname } = conn.remoteAddr;
+    let fromClient = 0;
+    for (const { peer } of this.#connections) {
+      if (peer.hostname === hostname) fromClient++;
+    }
+    if (
+      this.#connections.size >= MAX_CONNECTIONS || fromClient >= MAX_PER_CLIENT
+    ) {
+      conn.close();
+      return;
+    }
+    const connection = new Connection(
+      conn,
+      this.#responder,
+      () => this.#idleTimeout(),
+    );
+    this.#connections.add(connection);
+    connection.serve().catch((error) => {
+      log("dns").debug(
+        `TCP connection of ${peerName(connection.peer)}: ${error}`,
+      );
+    }).finally(() => this.#connections.delete(connection));
+  }
+
+  #idleTimeout(): number {
+    return this.#connections.size > MAX_CONNECTIONS / 2
+      ? BUSY_IDLE_TIMEOUT
+      : IDLE_TIMEOUT;
+  }
+
+  /** Takes no more connections and no more queries; responses that are still to come are sent. */
+  drain(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    this.#listener.close();
+    for (const connection of this.#connections) connection.drain();
+  }
+
+  /** Hangs up on everybody. */
+  close(): void {
+    this.drain();
+    for (const connection of this.#connections) connection.close();
+  }
+}
+
+class Connection implements Transport {
+  readonly name = "tcp";
+  readonly peer: Peer;
+  readonly #conn: Deno.TcpConn;
+  readonly #responder: Responder;
+  readonly #idleTimeout: () => number;
+  readonly #out = new Uint8Array(MAX_MESSAGE);
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Queries whose answers are still to come. */
+  #waiting = 0;
+  /** Called when there is one fewer of them. */
+  #wake = () => {};
+  #unsent = 0;
+  #sending = Promise.resolve();
+  #draining = false;
+  #closed = false;
+
+  constructor(
+    conn: Deno.TcpConn,
+    responder: Responder,
+    idleTimeout: () => number,
+  ) {
+    this.#conn = conn;
+    this.#responder = responder;
+    this.#idleTimeout = idleTimeout;
+    this.peer = new KnownPeer(conn.remoteAddr);
+  }
+
+  /** Reads and answers queries until the client is done, idle, or wrong. */
+  async serve(): Promise<void> {
+    this.#active();
+    try {
+      for await (const query of messages(this.#conn)) {
+        if (this.#draining || query.length < HEADER_SIZE) break;
+        this.#active();
+        this.#answer(query);
+        while (this.#waiting >= MAX_WAITING && !this.#closed) {
+          await this.#change();
+        }
+      }
+      // The client may have closed its side alone: what it asked is still answered (RFC 7766 section 6.2.3).
+      while (this.#waiting > 0 && !this.#closed) await this.#change();
+      await this.#sending;
+    } finally {
+      this.close();
+    }
+  }
+
+  #answer(query: Uint8Array): void {
+    const length = this.#responder.respond(query, this.#out, this, this.peer);
+    if (length > 0) this.#write(this.#out.slice(0, length));
+    else if (length === LATER) this.#waiting++;
+  }
+
+  /** Sends a response that was not given at once. */
+  send(response: Uint8Array): void {
+    this.#waiting--;
+    this.#wake();
+    this.#active();
+    if (!this.#closed) this.#write(response);
+    if (this.#draining) this.drain();
+  }
+
+  /** Sends one message after another. */
+  #write(message: Uint8Array): void {
+    const octets = new Uint8Array(2 + message.length);
+    octets.set([message.length >> 8, message.length]);
+    octets.set(message, 2);
+    this.#unsent += octets.length;
+    if (this.#unsent > MAX_UNSENT) return this.close();
+    this.#sending = this.#sending.then(async () => {
+      for (let at = 0; at < octets.length && !this.#closed;) {
+        at += await this.#conn.write(octets.subarray(at));
+      }
+      this.#unsent -= octets.length;
+    }).catch(() => this.close()); // the client is gone
+  }
+
+  /** Starts the idle time anew; a connection whose answers are still to come is not idle. */
+  #active(): void {
+    clearTimeout(this.#timer);
+    if (this.#closed) return;
+    this.#timer = setTimeout(() => {
+      if (this.#waiting > 0) this.#active();
+      else this.close();
+    }, this.#idleTimeout());
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => this.#wake = resolve);
+  }
+
+  /** Takes no more queries, and ends when those it has are answered. */
+  drain(): void {
+    this.#draining = true;
+    if (this.#waiting === 0) this.#sending.then(() => this.close());
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#wake();
+    this.#conn.close();
+  }
+}
+
+/** The messages of a connection, each in memory of its own. Ends where the client does, or where we closed it. */
+async function* messages(conn: Deno.TcpConn): AsyncGenerator<Uint8Array> {
+  let buffer = new Uint8Array(2048), start = 0, end = 0;
+  for (;;) {
+    const size = end - start < 2
+      ? 2
+      : 2 + (buffer[start] << 8 | buffer[start + 1]);
+    if (end - start >= size && size > 2) {
+      yield buffer.slice(start + 2, start + size);
+      start += size;
+      continue;
+    }
+    if (size === 2 && end - start >= 2) return; // a message of no octets
+    if (start + size > buffer.length) {
+      const larger = size > buffer.length ? new Uint8Array(size) : buffer;
+      larger.set(buffer.subarray(start, end));
+      buffer = larger;
+      end -= start;
+      start = 0;
+    }
+    let count: number | null;
+    try {
+      count = await conn.read(buffer.subarray(end));
+    } catch {
+      return; // reset by the client, or closed by us
+    }
+    if (count === null) return;
+    end += count;
+  }
+}

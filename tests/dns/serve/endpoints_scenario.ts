@@ -1,0 +1,82 @@
+/**
+ * Run by listeners_test.ts in a network namespace of its own, as root: a host whose addresses come and go.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import { Access } from "../../../src/dns/serve/access.ts";
+import { Cookies } from "../../../src/dns/serve/cookies.ts";
+import { Guard } from "../../../src/dns/serve/guard.ts";
+import { Listeners } from "../../../src/dns/serve/endpoints.ts";
+import { parseName } from "../../../src/dns/wire/name.ts";
+import { Responder } from "../../../src/dns/serve/responder.ts";
+import { TokenBuckets } from "../../../src/dns/serve/token_buckets.ts";
+import { Zone } from "../../../src/dns/zone/zone.ts";
+import { until } from "../../until.ts";
+
+async function run(program: string, ...args: string[]): Promise<string> {
+  const { stdout, success } = await new Deno.Command(program, { args })
+    .output();
+  return success ? new TextDecoder().decode(stdout) : "";
+}
+
+await run("ip", "link", "set", "lo", "up");
+for (const address of ["192.0.2.1/24", "2001:db8::1/64"]) {
+  await run("ip", "address", "add", address, "dev", "lo");
+}
+
+const now = () => performance.now();
+const zone = new Zone(1);
+zone.add({
+  addresses: ["203.0.113.1"],
+  ttl: 60,
+  usage: { note: () => {} },
+  summonable: { ready: true, summon: () => Promise.resolve() },
+}, [parseName("www.example.org")]);
+const guard = new Guard({
+  access: new Access([], now),
+  cookies: new Cookies(() => 0),
+  starts: new TokenBuckets(1, 10, now),
+});
+
+const listeners = new Listeners(
+  new Responder(zone, guard, undefined, now),
+  "::",
+  0,
+);
+listeners.serve();
+
+/** What dig gets, which takes an answer only from the address it asked. */
+const ask = (address: string, ...args: string[]) =>
+  run(
+    "dig",
+    `@${address}`,
+    "-p",
+    String(listeners.port),
+    "+short",
+    "+tries=1",
+    "+timeout=2",
+    ...args,
+    "www.example.org",
+  );
+
+for (const address of ["127.0.0.1", "::1", "192.0.2.1", "2001:db8::1"]) {
+  assertEquals(await ask(address), "203.0.113.1\n", address);
+  assertEquals(
+    await ask(address, "+tcp"),
+    "203.0.113.1\n",
+    `${address} over TCP`,
+  );
+}
+await run("ip", "address", "add", "192.0.2.2/24", "dev", "lo");
+await until(
+  "the new address is served",
+  async () => (await ask("192.0.2.2")).startsWith("203"),
+);
+await run("ip", "address", "del", "192.0.2.2/24", "dev", "lo");
+await until(
+  "the address that is gone is not",
+  () => !listeners.addresses.includes("192.0.2.2"),
+);
+assert((await ask("192.0.2.1")).startsWith("203"));
+await listeners.close();

@@ -1,0 +1,185 @@
+import { assert, assertEquals } from "@std/assert";
+import { Access } from "../../../src/dns/serve/access.ts";
+import { Flag, Type } from "../../../src/dns/wire/constants.ts";
+import { Cookies } from "../../../src/dns/serve/cookies.ts";
+import { Guard } from "../../../src/dns/serve/guard.ts";
+import {
+  decodeMessage,
+  encodeMessage,
+  type Message,
+} from "../../../src/dns/wire/message.ts";
+import { parseName } from "../../../src/dns/wire/name.ts";
+import { Responder } from "../../../src/dns/serve/responder.ts";
+import { TcpServer } from "../../../src/dns/serve/tcp.ts";
+import { TokenBuckets } from "../../../src/dns/serve/token_buckets.ts";
+import { Zone } from "../../../src/dns/zone/zone.ts";
+
+/** A TCP server with a name that is ready and one that is not until told. */
+function startServer() {
+  const now = () => performance.now();
+  const slow = Promise.withResolvers<void>();
+  const zone = new Zone(1);
+  for (const ready of [true, false]) {
+    zone.add({
+      addresses: ["192.0.2.1"],
+      ttl: 60,
+      summonable: { ready, summon: () => slow.promise },
+      usage: { note: () => {} },
+    }, [parseName(ready ? "ready.test" : "slow.test")]);
+  }
+  const guard = new Guard({
+    access: new Access([], now),
+    cookies: new Cookies(() => 0),
+    starts: new TokenBuckets(1, 1000, now),
+  });
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  const server = new TcpServer(
+    new Responder(zone, guard, undefined, now),
+    "127.0.0.1",
+    port,
+  );
+  const served = server.serve();
+  return {
+    server,
+    slow,
+    connect: () => Deno.connect({ hostname: "127.0.0.1", port }),
+    async [Symbol.asyncDispose]() {
+      server.close();
+      await served;
+    },
+  };
+}
+
+function query(id: number, name: string): Uint8Array {
+  const message = encodeMessage({
+    id,
+    flags: Flag.RD,
+    opcode: 0,
+    rcode: 0,
+    questions: [{ name: parseName(name), type: Type.A, class: 1 }],
+    answers: [],
+    authorities: [],
+    additionals: [],
+  });
+  return Uint8Array.of(message.length >> 8, message.length, ...message);
+}
+
+const concat = (...parts: Uint8Array[]) =>
+  Uint8Array.from(parts.flatMap((part) => [...part]));
+
+async function send(conn: Deno.Conn, octets: Uint8Array): Promise<void> {
+  for (let at = 0; at < octets.length;) {
+    at += await conn.write(octets.subarray(at));
+  }
+}
+
+/** The next message; undefined when the server has hung up. */
+async function receive(conn: Deno.Conn): Promise<Message | undefined> {
+  const read = async (count: number) => {
+    const octets = new Uint8Array(count);
+    for (let at = 0; at < count;) {
+      const got = await conn.read(octets.subarray(at)).catch(() => null);
+      if (got === null) return undefined;
+      at += got;
+    }
+    return octets;
+  };
+  const length = await read(2);
+  const message = length && await read(length[0] << 8 | length[1]);
+  return message && decodeMessage(message);
+}
+
+Deno.test("queries on one connection are answered as soon as each can be, not in order (RFC 7766 section 6.2.1.1)", async () => {
+  await using server = startServer();
+  using conn = await server.connect();
+  await send(
+    conn,
+    concat(
+      query(1, "slow.test"),
+      query(2, "ready.test"),
+      query(3, "ready.test"),
+    ),
+  );
+  assertEquals([(await receive(conn))?.id, (await receive(conn))?.id], [2, 3]);
+  server.slow.resolve();
+  const last = await receive(conn);
+  assertEquals([last?.id, last?.answers.length], [1, 1]);
+});
+
+Deno.test("a message may come in any number of pieces (RFC 7766 section 8)", async () => {
+  await using server = startServer();
+  using conn = await server.connect();
+  for (const octet of query(7, "ready.test")) {
+    await send(conn, Uint8Array.of(octet));
+  }
+  assertEquals((await receive(conn))?.id, 7);
+  const many = Array.from({ length: 200 }, (_, i) => query(i, "ready.test"));
+  const sending = send(conn, concat(...many));
+  const ids = new Set<number>();
+  for (let i = 0; i < 200; i++) ids.add((await receive(conn))!.id);
+  await sending;
+  assertEquals(ids.size, 200);
+});
+
+Deno.test("a client that closes its side gets what it asked for before the connection ends (RFC 7766 section 6.2.3)", async () => {
+  await using server = startServer();
+  using conn = await server.connect();
+  await send(conn, query(1, "slow.test"));
+  await conn.closeWrite();
+  server.slow.resolve();
+  assertEquals((await receive(conn))?.id, 1);
+  assertEquals(await receive(conn), undefined);
+});
+
+Deno.test("less than a header ends the connection", async () => {
+  await using server = startServer();
+  for (const octets of [[0, 0], [0, 3, 1, 2, 3]]) {
+    using conn = await server.connect();
+    await send(conn, Uint8Array.from(octets));
+    assertEquals(await receive(conn), undefined);
+  }
+});
+
+Deno.test("what is malformed is FORMERR, and the connection goes on", async () => {
+  await using server = startServer();
+  using conn = await server.connect();
+  const broken = query(5, "ready.test");
+  broken[7] = 2; // two questions
+  await send(conn, concat(broken, query(6, "ready.test")));
+  assertEquals((await receive(conn))?.rcode, 1);
+  assertEquals((await receive(conn))?.rcode, 0);
+});
+
+Deno.test("there is a bound on the connections of one client, and it is let in again when it has closed some", async () => {
+  await using server = startServer();
+  const conns: Deno.Conn[] = [];
+  for (let i = 0; i < 64; i++) {
+    const conn = await server.connect();
+    await send(conn, query(i, "ready.test"));
+    assert(await receive(conn));
+    conns.push(conn);
+  }
+  using refused = await server.connect();
+  await send(refused, query(1, "ready.test")).catch(() => {});
+  assertEquals(await receive(refused), undefined);
+  for (const conn of conns) conn.close();
+  while (server.server.connections > 0) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  using again = await server.connect();
+  await send(again, query(9, "ready.test"));
+  assertEquals((await receive(again))?.id, 9);
+});
+
+Deno.test("a server that drains answers those who wait, and hangs up", async () => {
+  await using server = startServer();
+  using conn = await server.connect();
+  await send(conn, concat(query(1, "slow.test"), query(2, "ready.test")));
+  assertEquals((await receive(conn))?.id, 2);
+  server.server.drain();
+  server.slow.resolve();
+  assertEquals((await receive(conn))?.id, 1);
+  assertEquals(await receive(conn), undefined);
+});
