@@ -23,7 +23,7 @@ import {
   type Syn,
 } from "../wire/frames.ts";
 import { HeldSyns } from "./held_syns.ts";
-import { EAFNOSUPPORT, ENODEV, EPERM, SystemError } from "../wire/libc.ts";
+import { EAFNOSUPPORT, ENODEV, EPERM, SystemError } from "../ffi/libc.ts";
 import { Neighbours } from "../wire/neighbours.ts";
 import { PacketSocket } from "../wire/packet_socket.ts";
 import { Readable } from "../wire/readable.ts";

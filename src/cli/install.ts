@@ -8,6 +8,8 @@ import { install, type Step, uninstall } from "../install/install.ts";
 import type { Init, ServiceBackend } from "../service/choices.ts";
 import type { CommandRequest } from "./commands.ts";
 import { completions } from "./manual/completions.ts";
+import { renderGroff } from "./manual/groff.ts";
+import { manual } from "./manual/manual.ts";
 import { complain, write } from "./output.ts";
 
 const NOT_DONE = 2;
@@ -35,6 +37,7 @@ export async function installOrNot(
           prefix,
           init,
           backend: values.backend as ServiceBackend,
+          manual: renderGroff(manual()),
           completions,
         }),
         manifest,

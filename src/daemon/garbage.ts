@@ -3,13 +3,8 @@
  *
  * @module
  */
-import { LIBC } from "../ffi/libc.ts";
-import { LibraryError, openLibrary } from "../ffi/library.ts";
-
-const SYMBOLS = {
-  /** int malloc_trim(size_t pad) */
-  malloc_trim: { parameters: ["usize"], result: "i32" },
-} as const satisfies Deno.ForeignLibraryInterface;
+import { libc } from "../ffi/libc.ts";
+import { LibraryError } from "../ffi/library.ts";
 
 /**
  * Collects all garbage and leaves no gaps, where the runtime lets us (V8's --expose-gc, which the compiled program has).
@@ -20,8 +15,8 @@ export function collectGarbage(): void {
   const { gc } = globalThis as { gc?: (options: object) => void };
   gc?.({ type: "major", execution: "sync", flavor: "last-resort" });
   try {
-    openLibrary(LIBC, SYMBOLS).symbols.malloc_trim(0n);
+    libc().malloc_trim?.(0n); // musl has none: it gives memory back unasked
   } catch (error) {
-    if (!(error instanceof LibraryError)) throw error; // musl's gives it back unasked
+    if (!(error instanceof LibraryError)) throw error; // nothing depends on it
   }
 }

@@ -6,6 +6,7 @@
 import type { BackendDescription } from "../backends/backend.ts";
 import type { Network } from "../net/network.ts";
 import type { Server } from "../dns/forward/upstream.ts";
+import type { ReadSpec, Reloaded, Unreadable } from "../fleet/configuration.ts";
 import type { Unikernel } from "../summon/unikernel.ts";
 
 /** Where names that are not ours are asked, and how the answers are kept. */
@@ -70,20 +71,4 @@ export interface DaemonOptions {
 /** The daemon could not start. The message may have several lines, one for each reason. */
 export class StartError extends Error {
   override name = "StartError";
-}
-
-/** What is wrong with a configuration, all of it, a line each. */
-export interface Unreadable {
-  problems: string[];
-}
-
-/** Makes a unikernel of a CONFIG as text. */
-export type ReadSpec = (spec: string) => Unikernel | Unreadable;
-
-/** What the configuration says when it is read again. */
-export interface Reloaded {
-  unikernels: Unikernel[];
-  readSpec: ReadSpec;
-  /** Options that have changed and count only from the next start of the daemon. */
-  needRestart: string[];
 }

@@ -5,7 +5,7 @@
  * @module
  */
 import { log } from "../log.ts";
-import type { ReadSpec } from "../daemon/options.ts";
+import type { ReadSpec } from "./configuration.ts";
 import type { Unikernel } from "../summon/unikernel.ts";
 import {
   operatorChange,

@@ -3,8 +3,6 @@
  *
  * @module
  */
-import { renderGroff } from "../cli/manual/groff.ts";
-import { manual } from "../cli/manual/manual.ts";
 import type { Init, ServiceBackend } from "../service/choices.ts";
 import { openrcScript } from "../service/openrc.ts";
 import { systemdUnit } from "../service/systemd.ts";
@@ -25,6 +23,8 @@ export interface Layout {
   prefix: string;
   init: Init;
   backend: ServiceBackend;
+  /** The man page, as groff(1) reads it. */
+  manual: string;
   /** The completions for each shell. */
   completions(shell: "bash" | "fish" | "zsh"): string;
 }
@@ -48,7 +48,7 @@ export function passwordPath(prefix: string): string {
 
 /** All files. */
 export function filesFor(layout: Layout): InstalledFile[] {
-  const { prefix, init, backend, completions } = layout;
+  const { prefix, init, backend, manual, completions } = layout;
   const etc = etcOf(prefix), share = `${prefix}/share`;
   const paths = {
     binary: `${prefix}/bin/jitsu`,
@@ -63,7 +63,7 @@ export function filesFor(layout: Layout): InstalledFile[] {
   });
   return [
     { path: paths.binary, content: layout.binary, mode: 0o755 },
-    text(`${share}/man/man1/jitsu.1`, renderGroff(manual())),
+    text(`${share}/man/man1/jitsu.1`, manual),
     text(
       `${share}/bash-completion/completions/jitsu`,
       completions("bash"),

@@ -7,34 +7,9 @@
  *
  * @module
  */
-import { LIBC } from "../ffi/libc.ts";
-import { openLibrary } from "../ffi/library.ts";
+import type { Libc } from "../ffi/libc.ts";
 import { formatAddress } from "./address.ts";
 import type { Peer } from "./peer.ts";
-
-const SYMBOLS = {
-  /** int getsockname(int sockfd, struct sockaddr *addr, socklen_t *addrlen) */
-  getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
-  /** int getsockopt(int sockfd, int level, int optname, void *optval, socklen_t *optlen) */
-  getsockopt: {
-    parameters: ["i32", "i32", "i32", "buffer", "buffer"],
-    result: "i32",
-  },
-  /** int recvmmsg(int sockfd, struct mmsghdr *msgvec, unsigned int vlen, int flags, struct timespec *timeout) */
-  recvmmsg: {
-    parameters: ["i32", "buffer", "u32", "i32", "pointer"],
-    result: "i32",
-  },
-  /** int sendmmsg(int sockfd, struct mmsghdr *msgvec, unsigned int vlen, int flags) */
-  sendmmsg: { parameters: ["i32", "buffer", "u32", "i32"], result: "i32" },
-  /** ssize_t sendto(int sockfd, const void *buf, size_t len, int flags, const struct sockaddr *dest_addr, socklen_t addrlen) */
-  sendto: {
-    parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"],
-    result: "isize",
-  },
-} as const satisfies Deno.ForeignLibraryInterface;
-
-export type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 
 export const MSG_DONTWAIT = 0x40;
 export const AF_INET = 2, AF_INET6 = 10;
@@ -47,11 +22,6 @@ const IOVEC = { size: 16, base: 0, len: 8 };
 export const SOCKADDR_SIZE = 32;
 export const SOCKADDR = { family: 0, port: 2, v4: 4, v6: 8 };
 const SOCKADDR_IN_SIZE = 16, SOCKADDR_IN6_SIZE = 28;
-
-/** The functions of the C library. Throws `LibraryError`. */
-export function openLibc(): Libc {
-  return openLibrary(LIBC, SYMBOLS).symbols;
-}
 
 /** The octets of the address in a `struct sockaddr`: a view. */
 export function addressIn(sockaddr: Uint8Array<ArrayBuffer>): Uint8Array {

@@ -7,12 +7,11 @@
  *
  * @module
  */
+import type { Libc } from "../ffi/libc.ts";
 import { formatAddress } from "./address.ts";
-import { MAX_UDP_PAYLOAD } from "../dns/wire/constants.ts";
 import {
   addressIn,
   AF_INET,
-  type Libc,
   MSG_DONTWAIT,
   portIn,
   sendSlots,
@@ -68,14 +67,16 @@ export class UdpBatch {
   readonly #libc: Libc;
   readonly #fd: number;
   readonly #queries = new Slots(BATCH, QUERY_SIZE);
-  readonly #responses = new Slots(BATCH, MAX_UDP_PAYLOAD, this.#queries);
+  readonly #responses: Slots;
   readonly #peers = this.#queries.sockaddrs.map((each) => new BatchPeer(each));
   /** The packet that was in each slot last: a view is made only where the next one has another length. */
   readonly #packets = [...this.#queries.packets];
 
-  constructor(libc: Libc, fd: number) {
+  /** @param responseSize the most octets of a response */
+  constructor(libc: Libc, fd: number, responseSize: number) {
     this.#libc = libc;
     this.#fd = fd;
+    this.#responses = new Slots(BATCH, responseSize, this.#queries);
   }
 
   /** Takes what waits in the kernel, at most one batch, answers it, and returns how many packets that were. */

@@ -22,7 +22,7 @@ import {
   type StopMode,
   type Unikernel,
 } from "../summon/unikernel.ts";
-import type { ReadSpec, Reloaded, Unreadable } from "../daemon/options.ts";
+import type { ReadSpec, Reloaded, Unreadable } from "../fleet/configuration.ts";
 import type { Recorder } from "../fleet/recorder.ts";
 import type { PutOutcome, Registry } from "../fleet/fleet.ts";
 

@@ -7,19 +7,8 @@
  *
  * @module
  */
-import { LIBC } from "../ffi/libc.ts";
-import { openLibrary } from "../ffi/library.ts";
+import { libc } from "../ffi/libc.ts";
 import { log } from "../log.ts";
-
-const SYMBOLS = {
-  /** int socket(int domain, int type, int protocol) */
-  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
-  /** ssize_t sendto(int sockfd, const void *buf, size_t len, int flags, const struct sockaddr *addr, socklen_t addrlen) */
-  sendto: {
-    parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"],
-    result: "isize",
-  },
-} as const satisfies Deno.ForeignLibraryInterface;
 
 /** The same on x86_64 and aarch64. */
 const AF_UNIX = 1, SOCK_DGRAM = 2, SOCK_CLOEXEC = 0x80000;
@@ -30,7 +19,6 @@ const MAX_PATH = 108;
 /** The service manager that waits to hear from us. */
 export class ServiceManager {
   readonly #address: Uint8Array<ArrayBuffer>;
-  readonly #symbols = openLibrary(LIBC, SYMBOLS).symbols;
   readonly #socket: number;
   /** Milliseconds between two signs of life; none are wanted where it is undefined. */
   readonly #interval?: number;
@@ -70,7 +58,7 @@ export class ServiceManager {
   private constructor(address: Uint8Array<ArrayBuffer>, interval?: number) {
     this.#address = address;
     this.#interval = interval;
-    this.#socket = this.#symbols.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    this.#socket = libc().socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   }
 
   /** DNS is served from now on, and so are signs of life. */
@@ -87,7 +75,7 @@ export class ServiceManager {
 
   #tell(message: string): void {
     const octets = new TextEncoder().encode(message);
-    const sent = this.#symbols.sendto(
+    const sent = libc().sendto(
       this.#socket,
       octets,
       BigInt(octets.length),

@@ -7,7 +7,14 @@
  * @module
  */
 import type { Octets } from "./frames.ts";
-import { checked, ENODEV, ENOENT, EPERM, libc, SystemError } from "./libc.ts";
+import {
+  checked,
+  ENODEV,
+  ENOENT,
+  EPERM,
+  libc,
+  SystemError,
+} from "../ffi/libc.ts";
 
 const AF_NETLINK = 16, SOCK_RAW = 3, NETLINK_ROUTE = 0;
 const SOCK_CLOEXEC = 0o2000000, SOCK_NONBLOCK = 0o4000;

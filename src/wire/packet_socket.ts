@@ -10,7 +10,7 @@
 import { cString } from "../ffi/c_string.ts";
 import { FILTER, FILTER_LENGTH, SNAP_LENGTH } from "./filter.ts";
 import type { Octets } from "./frames.ts";
-import { checked, ENODEV, libc, SystemError } from "./libc.ts";
+import { checked, ENODEV, libc, SystemError } from "../ffi/libc.ts";
 
 const AF_PACKET = 17, SOCK_RAW = 3;
 const SOCK_CLOEXEC = 0o2000000, SOCK_NONBLOCK = 0o4000;

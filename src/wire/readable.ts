@@ -4,7 +4,7 @@
  * @module
  */
 import { holding } from "../ffi/hold.ts";
-import { checked, libc } from "./libc.ts";
+import { checked, libc } from "../ffi/libc.ts";
 
 const EFD_CLOEXEC = 0o2000000, POLLIN = 0x1;
 /** `struct pollfd`: int fd, short events, short revents. */

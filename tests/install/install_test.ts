@@ -1,5 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { completions } from "../../src/cli/manual/completions.ts";
+import { renderGroff } from "../../src/cli/manual/groff.ts";
+import { manual } from "../../src/cli/manual/manual.ts";
 import { readCommandLine } from "../../src/cli/read/command_line.ts";
 import { EXAMPLE } from "../../src/install/example.ts";
 import {
@@ -17,6 +19,7 @@ function files(prefix: string, binary = "program 1"): InstalledFile[] {
     prefix,
     init: "systemd",
     backend: "libvirt",
+    manual: renderGroff(manual()),
     completions,
   });
 }

@@ -12,11 +12,9 @@ import {
   MEMORY_SYNTAX,
   parseDisk,
   parseMemory,
+  SAVE_DIR,
   TYPES,
 } from "./values.ts";
-
-/** Where domains are saved unless it is said. */
-export const SAVE_DIR = "/var/lib/jitsu/libxl";
 
 function oneOf(
   choices: readonly string[],

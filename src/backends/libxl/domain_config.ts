@@ -6,7 +6,8 @@
  */
 import { BackendError } from "../backend.ts";
 import type { DomainConfig } from "./domains.ts";
-import { FAST_SCRIPT, type Guest, type Nic } from "./guest.ts";
+import type { Guest, Nic } from "./guest.ts";
+import { FAST_SCRIPT } from "./values.ts";
 import { type Action, ACTIONS } from "./values.ts";
 import { FAST_SCRIPT_PATH } from "./vif_script.ts";
 

@@ -8,17 +8,15 @@ import { isAbsolute, resolve } from "node:path";
 import { macText } from "../../net/mac.ts";
 import { RUMPRUN_CONFIG_MAX } from "../../xen/rumprun.ts";
 import { BackendError, type MachineConfig } from "../backend.ts";
-import { SAVE_DIR } from "./description.ts";
 import {
   type Action,
   type Disk,
+  FAST_SCRIPT,
   type GuestType,
   parseDisk,
   parseMemory,
+  SAVE_DIR,
 } from "./values.ts";
-
-/** The value of `script` that stands for Jitsu's own. */
-export const FAST_SCRIPT = "fast";
 
 /** Where libxl looks for scripts that are named without a path. */
 const SCRIPTS_DIR = "/etc/xen/scripts";

@@ -4,6 +4,12 @@
  * @module
  */
 
+/** Where domains are saved unless it is said. */
+export const SAVE_DIR = "/var/lib/jitsu/libxl";
+
+/** The hotplug script of Jitsu's own, as the key `script` names it. */
+export const FAST_SCRIPT = "fast";
+
 /** The units of virsh(1): a letter alone, or with iB, is a power of 1024. */
 const KIB: Record<string, number> = {
   "": 1,

@@ -6,13 +6,9 @@
 import type { BackendDescription } from "../../backends/backend.ts";
 import { BACKENDS } from "../../backends/registry.ts";
 import { defaultControlPath, NO_CONTROL } from "../../control/protocol.ts";
-import type {
-  DaemonOptions,
-  Forwarding,
-  Reloaded,
-  Unreadable,
-} from "../../daemon/options.ts";
+import type { DaemonOptions, Forwarding } from "../../daemon/options.ts";
 import { type Server, serverName } from "../../dns/forward/upstream.ts";
+import type { Reloaded, Unreadable } from "../../fleet/configuration.ts";
 import type { setupLog } from "../../log.ts";
 import { readArguments, type Where } from "./args.ts";
 import {

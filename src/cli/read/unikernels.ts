@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Unreadable } from "../../daemon/options.ts";
+import type { Unreadable } from "../../fleet/configuration.ts";
 import type { Unikernel } from "../../summon/unikernel.ts";
 import { suggestCommand } from "../commands.ts";
 import { isCutOff, type Pair, parseConfig } from "./config.ts";

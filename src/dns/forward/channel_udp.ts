@@ -8,15 +8,14 @@
  *
  * @module
  */
+import { type Libc, libc } from "../../ffi/libc.ts";
 import { LibraryError } from "../../ffi/library.ts";
 import { log } from "../../log.ts";
 import {
   type Destination,
   destinationOf,
   findSocket,
-  type Libc,
   MSG_DONTWAIT,
-  openLibc,
 } from "../../net/mmsg.ts";
 import { KnownPeer } from "../../net/peer.ts";
 import type { Server } from "./upstream.ts";
@@ -224,7 +223,7 @@ function destinationFor(server: Server, isV6: boolean): Destination {
 
 function libcIfAny(): Libc | undefined {
   try {
-    return openLibc();
+    return libc();
   } catch (error) {
     if (!(error instanceof LibraryError)) throw error;
   }

@@ -18,7 +18,6 @@ import {
   staleOf,
   withoutRecords,
 } from "./resolution.ts";
-import type { Forwarder } from "../serve/responder.ts";
 import type { Route, Routes } from "./routes.ts";
 import { SingleFlight } from "./single_flight.ts";
 import { emptyZoneAnswer } from "../zone/special_names.ts";
@@ -40,6 +39,21 @@ const CLIENT_PATIENCE = 1800;
 const RECHECK = 30_000;
 /** Milliseconds after which it is looked whether the servers are still the same. */
 const CHECK_INTERVAL = 1000;
+
+/** Asks somebody else. */
+export interface Forwarder {
+  /** What is known without asking; good until the next call. Called for every query that is not for us to answer. */
+  find(packet: Uint8Array, query: QueryReader): Resolution | undefined;
+  /**
+   * What somebody else says, where nothing is known. Rejects with an Error whose message is fit to be shown to the
+   * client.
+   *
+   * @param packet the query, which `query` has read; both stay as they are
+   */
+  resolve(packet: Uint8Array, query: QueryReader): Promise<Resolution>;
+  /** Whether servers were configured for a domain that the name is in: it is not special then. */
+  hasRoute(packet: Uint8Array, query: QueryReader): boolean;
+}
 
 /** Settings of an {@linkcode UpstreamForwarder}. */
 export interface ForwarderOptions {

@@ -22,27 +22,13 @@ import { Inquiry } from "../wire/inquiry.ts";
 import { LateResponses, type Writer } from "./late_responses.ts";
 import type { LocalName } from "../zone/local_name.ts";
 import type { Peer } from "../../net/peer.ts";
-import { type QueryReader, Verdict } from "../wire/query.ts";
+import { Verdict } from "../wire/query.ts";
+import type { Forwarder } from "../forward/forwarder.ts";
 import { type Resolution, writeResolution } from "../forward/resolution.ts";
 import { type Ede, writeResponse } from "../wire/response.ts";
 import { specialAnswer } from "../zone/special_names.ts";
 import type { Transport } from "../wire/transport.ts";
 import type { Zone } from "../zone/zone.ts";
-
-/** Asks somebody else. */
-export interface Forwarder {
-  /** What is known without asking; good until the next call. Called for every query that is not for us to answer. */
-  find(packet: Uint8Array, query: QueryReader): Resolution | undefined;
-  /**
-   * What somebody else says, where nothing is known. Rejects with an Error whose message is fit to be shown to the
-   * client.
-   *
-   * @param packet the query, which `query` has read; both stay as they are
-   */
-  resolve(packet: Uint8Array, query: QueryReader): Promise<Resolution>;
-  /** Whether servers were configured for a domain that the name is in: it is not special then. */
-  hasRoute(packet: Uint8Array, query: QueryReader): boolean;
-}
 
 const NO_ERRORS: readonly Ede[] = [];
 

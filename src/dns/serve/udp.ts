@@ -9,7 +9,8 @@
 import { setImmediate } from "node:timers";
 import { log } from "../../log.ts";
 import { MAX_MESSAGE, MAX_UDP_PAYLOAD } from "../wire/constants.ts";
-import { findSocket, openLibc } from "../../net/mmsg.ts";
+import { libc } from "../../ffi/libc.ts";
+import { findSocket } from "../../net/mmsg.ts";
 import { KnownPeer, type Peer } from "../../net/peer.ts";
 import type { Responder } from "./responder.ts";
 import type { Transport } from "../wire/transport.ts";
@@ -37,10 +38,10 @@ export class UdpServer implements Transport {
     this.#responder = responder;
     this.#socket = Deno.listenDatagram({ transport: "udp", hostname, port });
     try {
-      const libc = openLibc(), fd = findSocket(libc, this.address);
-      this.#batch = new UdpBatch(libc, fd);
+      const c = libc(), fd = findSocket(c, this.address);
+      this.#batch = new UdpBatch(c, fd, MAX_UDP_PAYLOAD);
       this.#sender = new UdpSender(
-        libc,
+        c,
         fd,
         this.address.hostname.includes(":"),
         (packet, peer) => this.#sendAlone(packet, peer),

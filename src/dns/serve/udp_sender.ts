@@ -5,7 +5,8 @@
  * @module
  */
 import { MAX_UDP_PAYLOAD } from "../wire/constants.ts";
-import { type Libc, sendSlots, setSockaddr, Slots } from "../../net/mmsg.ts";
+import type { Libc } from "../../ffi/libc.ts";
+import { sendSlots, setSockaddr, Slots } from "../../net/mmsg.ts";
 import type { Peer } from "../../net/peer.ts";
 
 /** The most packets sent at a time. */

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { findSocket, openLibc } from "../../../src/net/mmsg.ts";
+import { libc } from "../../../src/ffi/libc.ts";
+import { findSocket } from "../../../src/net/mmsg.ts";
 import { KnownPeer } from "../../../src/net/peer.ts";
 import { UdpSender } from "../../../src/dns/serve/udp_sender.ts";
 
@@ -10,11 +11,11 @@ function setUp(hostname: string) {
   const stack = new DisposableStack();
   const socket = stack.adopt(listen(hostname), (each) => each.close());
   const target = stack.adopt(listen("127.0.0.1"), (each) => each.close());
-  const libc = openLibc(), address = socket.addr as Deno.NetAddr;
+  const address = socket.addr as Deno.NetAddr;
   const refused: [packet: number[], port: number][] = [];
   const sender = new UdpSender(
-    libc,
-    findSocket(libc, address),
+    libc(),
+    findSocket(libc(), address),
     hostname.includes(":"),
     (packet, { port }) => void refused.push([[...packet], port]),
   );
