@@ -6,7 +6,7 @@
 import { filesFor, manifestPath, passwordPath } from "../install/files.ts";
 import { install, type Step, uninstall } from "../install/install.ts";
 import type { Init, ServiceBackend } from "../service/choices.ts";
-import type { CommandRequest } from "./commands.ts";
+import type { CommandRequest } from "./read/commands.ts";
 import { completions } from "./manual/completions.ts";
 import { renderGroff } from "./manual/groff.ts";
 import { manual } from "./manual/manual.ts";

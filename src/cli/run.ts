@@ -8,7 +8,7 @@ import { setupLog } from "../log.ts";
 import { ControlError, Unreachable } from "../control/protocol.ts";
 import { StartError } from "../daemon/options.ts";
 import { StoreError } from "../store/store.ts";
-import type { CommandRequest } from "./commands.ts";
+import type { CommandRequest } from "./read/commands.ts";
 import { readCommandLine } from "./read/command_line.ts";
 import { showHelp } from "./manual/help.ts";
 import { complain, write } from "./output.ts";

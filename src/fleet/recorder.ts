@@ -6,7 +6,7 @@
  */
 import type { Past } from "../summon/context.ts";
 import type { SummonState, Transition } from "../summon/states.ts";
-import type { SummonedUnikernel } from "../summon/summons.ts";
+import type { SummonStatus } from "../summon/status.ts";
 import { type Statistics, type Store, untold } from "../store/store.ts";
 
 /**
@@ -32,7 +32,7 @@ const isStopped = (state: SummonState) =>
 export class Recorder {
   readonly #store: Store;
   readonly #now: () => number;
-  readonly #all: () => Iterable<SummonedUnikernel>;
+  readonly #all: () => Iterable<SummonStatus>;
   /** By the unikernel's name. */
   readonly #records = new Map<string, Noted>();
   #timer?: ReturnType<typeof setInterval>;
@@ -41,7 +41,7 @@ export class Recorder {
   constructor(
     store: Store,
     now: () => number,
-    all: () => Iterable<SummonedUnikernel>,
+    all: () => Iterable<SummonStatus>,
   ) {
     this.#store = store;
     this.#now = now;
@@ -80,7 +80,7 @@ export class Recorder {
 
   /** Notes a change of state. */
   noteTransition(
-    summoned: SummonedUnikernel,
+    summoned: SummonStatus,
     { from, to, origin, cause }: Transition,
   ): void {
     const { unikernel: { name }, since } = summoned;
@@ -101,7 +101,7 @@ export class Recorder {
   }
 
   /** What is counted of a unikernel, as of now; that of its names only for a store that outlives the daemon. */
-  statistics(summoned: SummonedUnikernel): Statistics {
+  statistics(summoned: SummonStatus): Statistics {
     const { lastStart, lastStop } = this.#recordOf(summoned.unikernel.name);
     const start = Date.now() - this.#now(); // once, since there may be a great many names
     return {

@@ -16,6 +16,7 @@ import {
 import type { Handler, Reply } from "../control/server.ts";
 import { log } from "../log.ts";
 import { operatorChange, type Store } from "../store/store.ts";
+import type { SummonStatus } from "../summon/status.ts";
 import type { SummonedUnikernel } from "../summon/summons.ts";
 import {
   STOP_MODES,
@@ -239,7 +240,7 @@ export class Operator {
     throw noUnikernel(name);
   }
 
-  #statusOf(summoned: SummonedUnikernel): UnikernelStatus {
+  #statusOf(summoned: SummonStatus): UnikernelStatus {
     const { unikernel, usage } = summoned;
     const { now } = this.#options;
     const date = (time: number) => Math.round(Date.now() - (now() - time));

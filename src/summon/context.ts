@@ -7,7 +7,7 @@ import type { ConnectionHolder } from "./hold.ts";
 import type { Limit } from "../limit.ts";
 import type { WaitForXenstoreKey } from "./readiness.ts";
 import type { SummonState, Transition } from "./states.ts";
-import type { SummonedUnikernel } from "./summons.ts";
+import type { SummonStatus } from "./status.ts";
 import type { NameUsage } from "./usage.ts";
 
 /** What all unikernels of a {@linkcode Summoner} share. */
@@ -20,7 +20,7 @@ export interface SummonContext {
   readonly waitForXenstoreKey: WaitForXenstoreKey;
   /** Who answers for machines while they boot. */
   readonly holders: readonly ConnectionHolder[];
-  onTransition?(summoned: SummonedUnikernel, transition: Transition): void;
+  onTransition?(summoned: SummonStatus, transition: Transition): void;
 }
 
 /** What an earlier daemon knew of a unikernel. Times are by the summoner's clock, and may be from before its zero. */

@@ -16,6 +16,7 @@ import {
   ReadinessWait,
 } from "./readiness.ts";
 import { type Cause, type Origin, type SummonState, told } from "./states.ts";
+import type { SummonStatus } from "./status.ts";
 import { MachineStop, STOPPING } from "./stop.ts";
 import { messageOf, seconds, type UnikernelLog, unikernelLog } from "./text.ts";
 import type { Readiness, StopMode, Unikernel } from "./unikernel.ts";
@@ -30,7 +31,7 @@ interface Summons extends PromiseWithResolvers<void>, Cause {
 const CLOSED = "Jitsu is shutting down";
 
 /** A unikernel that starts when it is summoned and stops when nobody asks for it any more. */
-export class SummonedUnikernel {
+export class SummonedUnikernel implements SummonStatus {
   /**
    * Whether its addresses can be the answer now: it is `ready`, or runs and is to be answered for as early as that. Read
    * for every query, hence a plain field.

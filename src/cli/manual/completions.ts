@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Command, COMMANDS, type SHELLS } from "../commands.ts";
+import { type Command, COMMANDS, type SHELLS } from "../read/commands.ts";
 import { BACKEND_OPTIONS, type Option, OPTIONS } from "../read/options.ts";
 
 const SERVE: readonly Option[] = [...OPTIONS, ...BACKEND_OPTIONS];

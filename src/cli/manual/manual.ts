@@ -7,7 +7,7 @@
  */
 import type { BackendDescription, BackendKey } from "../../backends/backend.ts";
 import { BACKENDS } from "../../backends/registry.ts";
-import { type Command, COMMANDS } from "../commands.ts";
+import { type Command, COMMANDS } from "../read/commands.ts";
 import { COMMON_KEYS } from "../read/keys.ts";
 import { type Option, OPTIONS } from "../read/options.ts";
 

@@ -14,7 +14,7 @@ import {
   Unreachable,
 } from "../../control/protocol.ts";
 import type { HistoryEvent } from "../../store/store.ts";
-import type { CommandRequest } from "../commands.ts";
+import type { CommandRequest } from "../read/commands.ts";
 import { type Answer, StoppedDaemon } from "./stopped.ts";
 import { write } from "../output.ts";
 import { historyLines, statusTable } from "./table.ts";

@@ -16,7 +16,7 @@ import {
   commandOf,
   type CommandRequest,
   readCommand,
-} from "../commands.ts";
+} from "./commands.ts";
 import {
   type HELP_FORMATS,
   NO_FORWARDER,

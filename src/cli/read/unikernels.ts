@@ -5,7 +5,7 @@
  */
 import type { Unreadable } from "../../fleet/configuration.ts";
 import type { Unikernel } from "../../summon/unikernel.ts";
-import { suggestCommand } from "../commands.ts";
+import { suggestCommand } from "./commands.ts";
 import { isCutOff, type Pair, parseConfig } from "./config.ts";
 import type { FileUnikernel } from "./config_file.ts";
 import { printable, quoted } from "../text.ts";

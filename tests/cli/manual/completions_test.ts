@@ -5,7 +5,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { completions } from "../../../src/cli/manual/completions.ts";
-import { COMMANDS, SHELLS } from "../../../src/cli/commands.ts";
+import { COMMANDS, SHELLS } from "../../../src/cli/read/commands.ts";
 import { OPTIONS } from "../../../src/cli/read/options.ts";
 import { TestDirectory } from "../../backends/process/support.ts";
 

@@ -4,12 +4,12 @@
  *
  * @module
  */
-import { readWords } from "./read/words.ts";
-import { type Given, readOption } from "./read/given.ts";
-import { type Option, OPTIONS } from "./read/options.ts";
-import { didYouMean, printable } from "./text.ts";
-import { INITS, SERVICE_BACKENDS } from "../service/choices.ts";
-import { readChoice, readCount, readDirectory } from "./read/values.ts";
+import { readWords } from "./words.ts";
+import { type Given, readOption } from "./given.ts";
+import { type Option, OPTIONS } from "./options.ts";
+import { didYouMean, printable } from "../text.ts";
+import { INITS, SERVICE_BACKENDS } from "../../service/choices.ts";
+import { readChoice, readCount, readDirectory } from "./values.ts";
 
 /** The shells that there are completions for. */
 export const SHELLS = ["bash", "fish", "zsh"] as const;
