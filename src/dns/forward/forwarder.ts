@@ -9,7 +9,8 @@
 import { Cache, type Entry } from "./cache.ts";
 import { ExtendedError, Flag, HEADER_SIZE, Rcode } from "../wire/constants.ts";
 import { Exchange, ExchangeError } from "./exchange.ts";
-import type { QueryReader } from "../wire/query.ts";
+import { type Place, Places } from "../../net/places.ts";
+import { domainOf, type QueryReader } from "../wire/query.ts";
 import {
   failureOf,
   failureOfReply,
@@ -49,8 +50,13 @@ export interface Forwarder {
    * client.
    *
    * @param packet the query, which `query` has read; both stay as they are
+   * @param client whose question it is: the 4 or 16 octets of its address
    */
-  resolve(packet: Uint8Array, query: QueryReader): Promise<Resolution>;
+  resolve(
+    packet: Uint8Array,
+    query: QueryReader,
+    client: Uint8Array,
+  ): Promise<Resolution>;
   /** Whether servers were configured for a domain that the name is in: it is not special then. */
   hasRoute(packet: Uint8Array, query: QueryReader): boolean;
 }
@@ -73,6 +79,9 @@ export class UpstreamForwarder implements Forwarder {
   readonly #maxStale: number;
   readonly #now: () => number;
   readonly #flights = new SingleFlight<Resolution>();
+  /** What those have who ask upstream; and by question, to find the one that somebody else waits for too. */
+  readonly #places = new Places(MAX_PENDING, () => performance.now());
+  readonly #placeOf = new Map<string, Place>();
   readonly #sockets = new UpstreamSockets();
   /** Those under way. */
   readonly #exchanges = new Set<Exchange>();
@@ -108,12 +117,18 @@ export class UpstreamForwarder implements Forwarder {
     return route.isClosed ? nothing(route, query) : undefined;
   }
 
-  async resolve(packet: Uint8Array, query: QueryReader): Promise<Resolution> {
+  async resolve(
+    packet: Uint8Array,
+    query: QueryReader,
+    client: Uint8Array,
+  ): Promise<Resolution> {
     const entry = this.#cache?.get(packet, query);
     const question = upstreamQuestion(packet, query);
+    const key = keyOf(question);
+    this.#placeOf.get(key)?.share(client);
     const flight = this.#flights.join(
-      keyOf(question),
-      () => this.#ask(question, packet, query, entry),
+      key,
+      () => this.#ask(question, key, packet, query, client, entry),
     );
     if (entry === undefined || !this.#mayBeStale(entry, this.#now())) {
       return await flight;
@@ -138,8 +153,10 @@ export class UpstreamForwarder implements Forwarder {
   /** Asks upstream, and keeps what it says. */
   async #ask(
     question: UpstreamQuestion,
+    key: string,
     packet: Uint8Array,
     query: QueryReader,
+    client: Uint8Array,
     entry: Entry | undefined,
   ): Promise<Resolution> {
     const route = this.#routes.find(packet, query.questionEnd)!;
@@ -148,17 +165,17 @@ export class UpstreamForwarder implements Forwarder {
     if (servers.length === 0) {
       throw new Error("there is no upstream server to ask");
     }
-    // No more than there are left for others: one domain whose servers are dead never takes the last.
-    if (route.pending >= MAX_PENDING - this.#exchanges.size) {
-      throw new Error(
-        `${route.pending} questions are with the upstream servers already`,
-      );
-    }
+    const place = this.#places.take(
+      client,
+      domainOf(packet),
+      () => exchange.fail(new Error(GIVEN_UP)),
+    );
+    if (place === undefined) throw new Error(GIVEN_UP);
     const began = performance.now();
     let resolution: Resolution;
     const exchange = new Exchange(question, servers, this.#sockets, DEADLINE);
     this.#exchanges.add(exchange);
-    route.pending++;
+    this.#placeOf.set(key, place);
     try {
       const reply = await exchange.reply;
       route.answered();
@@ -172,7 +189,8 @@ export class UpstreamForwarder implements Forwarder {
       const ede = [{ code, text: error.message }];
       resolution = failureOf(Rcode.SERVFAIL, ede, entry?.resolution);
     } finally {
-      route.pending--;
+      place.leave();
+      this.#placeOf.delete(key);
       this.#exchanges.delete(exchange);
       exchange.close();
     }
@@ -220,6 +238,8 @@ export class UpstreamForwarder implements Forwarder {
     this.#servers = servers;
   }
 }
+
+const GIVEN_UP = "too many questions are with the upstream servers already";
 
 const CACHED_ERROR = { code: ExtendedError.CACHED_ERROR, text: "" };
 

@@ -15,8 +15,6 @@ export type ServerSource = () => Promise<readonly Upstream[]>;
 /** The servers that are asked about a domain and all below it. */
 export class Route {
   readonly domain: Name;
-  /** How many questions are with them. */
-  pending = 0;
   readonly #source: ServerSource | undefined;
   readonly #isSelf: (server: Upstream) => boolean;
   #listed: readonly Upstream[] | undefined;

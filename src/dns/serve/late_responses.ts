@@ -6,11 +6,12 @@
  */
 import { log } from "../../log.ts";
 import { MAX_MESSAGE } from "../wire/constants.ts";
-import { isLoopback } from "./guard.ts";
 import type { Inquiry } from "../wire/inquiry.ts";
+import { type Place, Places } from "../../net/places.ts";
+import { domainOf } from "../wire/query.ts";
 
-/** The most responses that may be still to come, in all and for one client that is not on this host. */
-const MAX_WAITING = 5000, MAX_WAITING_PER_CLIENT = 500;
+/** The most responses that may be still to come. */
+const MAX_WAITING = 5000;
 
 /** Writes a response and returns its length. */
 export type Writer = (out: Uint8Array) => number;
@@ -22,8 +23,7 @@ export type Deferral = "under way" | "joined" | "refused";
 export class LateResponses {
   /** By what makes a repeated query the same. */
   readonly #waiting = new Set<string>();
-  /** How many each client waits for. */
-  readonly #clients = new Map<string, number>();
+  readonly #places = new Places(MAX_WAITING, () => performance.now());
   /** Where all of them are written. */
   readonly #response = new Uint8Array(MAX_MESSAGE);
   #idle: (() => void)[] = [];
@@ -41,56 +41,55 @@ export class LateResponses {
   }
 
   /**
-   * Sends the response when `work`, which is given the query to keep, has made it. A client that gives up and repeats its
-   * query, with the same ID from the same port, is joined to the one under way; one is refused where too many wait.
+   * Sends the response when `work`, which is given the query to keep, has made it; or that of `giveUp`, where it has
+   * waited for long and others need the place. A client that gives up and repeats its query, with the same ID from the
+   * same port, is joined to the one under way; one is refused where too many wait.
    */
   add(
     inquiry: Inquiry,
     work: (kept: Inquiry) => Promise<Writer>,
+    giveUp: (kept: Inquiry) => Writer,
   ): Deferral {
     const { transport, peer, packet } = inquiry;
-    const client = peer.hostname;
     const question = packet.subarray(0, inquiry.query.questionEnd);
-    const key = `${transport.name} ${client} ${peer.port} ${
+    const key = `${transport.name} ${peer.hostname} ${peer.port} ${
       String.fromCharCode(...question)
     }`;
     if (this.#waiting.has(key)) return "joined";
-    const waits = this.#clients.get(client) ?? 0;
-    if (
-      this.#waiting.size >= MAX_WAITING ||
-      waits >= MAX_WAITING_PER_CLIENT && !isLoopback(peer.octets)
-    ) {
-      return "refused";
-    }
+    const given = Promise.withResolvers<Writer>();
+    const place = this.#places.take(
+      peer.octets,
+      domainOf(packet),
+      () => given.resolve(giveUp(kept)),
+    );
+    if (place === undefined) return "refused";
+    const kept = inquiry.keep();
     this.#waiting.add(key);
-    this.#clients.set(client, waits + 1);
-    this.#answer(inquiry.keep(), work, key, client);
+    this.#answer(kept, Promise.race([work(kept), given.promise]), key, place);
     return "under way";
   }
 
   async #answer(
     kept: Inquiry,
-    work: (kept: Inquiry) => Promise<Writer>,
+    writer: Promise<Writer>,
     key: string,
-    client: string,
+    place: Place,
   ): Promise<void> {
     try {
-      const write = await work(kept);
+      const write = await writer;
       const length = write(this.#response);
       kept.transport.send(this.#response.subarray(0, length), kept.peer);
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
       log("dns").error(`a response could not be made: ${text}`);
     } finally {
-      this.#done(key, client);
+      place.leave();
+      this.#done(key);
     }
   }
 
-  #done(key: string, client: string): void {
+  #done(key: string): void {
     this.#waiting.delete(key);
-    const left = this.#clients.get(client)! - 1;
-    if (left > 0) this.#clients.set(client, left);
-    else this.#clients.delete(client);
     if (this.#waiting.size === 0) {
       for (const resolve of this.#idle.splice(0)) resolve();
     }

@@ -31,6 +31,7 @@ import type { Transport } from "../wire/transport.ts";
 import type { Zone } from "../zone/zone.ts";
 
 const NO_ERRORS: readonly Ede[] = [];
+const TOO_MANY = "too many queries are waiting already";
 
 /** Returned by {@linkcode Responder.respond} when the response comes later. */
 export const LATER = -1;
@@ -292,8 +293,9 @@ export class Responder {
     }
     return this.#defer(inquiry, out, async (kept) => {
       try {
-        const { packet, query } = kept;
-        const resolution = await forwarder.resolve(packet, query);
+        const { packet, query, peer } = kept;
+        const { octets } = peer;
+        const resolution = await forwarder.resolve(packet, query, octets);
         return (out) => writeResolution(kept, out, told(resolution));
       } catch (error) {
         return (out) => this.#fail(kept, out, textOf(error));
@@ -307,17 +309,15 @@ export class Responder {
     out: Uint8Array,
     work: (kept: Inquiry) => Promise<Writer>,
   ): number {
-    switch (this.#late.add(inquiry, work)) {
+    const giveUp = (kept: Inquiry): Writer => (out) =>
+      this.#fail(kept, out, TOO_MANY);
+    switch (this.#late.add(inquiry, work, giveUp)) {
       case "under way":
         return LATER;
       case "joined":
         return 0;
       case "refused":
-        return this.#fail(
-          inquiry,
-          out,
-          "too many queries are waiting already",
-        );
+        return this.#fail(inquiry, out, TOO_MANY);
     }
   }
 

@@ -176,3 +176,20 @@ function skipName(packet: Uint8Array, at: number): number {
   }
   return -1;
 }
+
+/**
+ * The last two labels of the question's name, in lower case: about what one party has in the DNS. Where it is less than
+ * that (co.uk), those who share it share only what happens to the one with the most places.
+ */
+export function domainOf(packet: Uint8Array): string {
+  let last = HEADER_SIZE, begin = HEADER_SIZE, end = HEADER_SIZE;
+  for (; packet[end] !== 0; end += 1 + packet[end]) {
+    begin = last;
+    last = end;
+  }
+  let domain = "@";
+  for (let at = begin; at < end; at++) {
+    domain += String.fromCharCode(LOWER[packet[at]]);
+  }
+  return domain;
+}

@@ -17,6 +17,7 @@ import {
   type ForwarderOptions,
   UpstreamForwarder,
 } from "../../../src/dns/forward/forwarder.ts";
+import { parseAddress } from "../../../src/net/address.ts";
 import { Inquiry } from "../../../src/dns/wire/inquiry.ts";
 import {
   decodeMessage,
@@ -74,16 +75,19 @@ interface Asked {
   type?: number;
   parts?: Partial<Message>;
   limit?: number;
+  client?: string;
 }
 
 /** What a client gets, and whether it got it at once. */
 async function ask(
   forwarder: UpstreamForwarder,
-  { name = "example.net", type, parts, limit = MAX_MESSAGE }: Asked = {},
+  { name = "example.net", type, parts, limit = MAX_MESSAGE, client: from }:
+    Asked = {},
 ): Promise<Message & { atOnce: boolean }> {
   const { packet, query } = clientQuery(name, type, parts);
+  const client = parseAddress(from ?? "127.0.0.1")!;
   const known = forwarder.find(packet, query);
-  const resolution = known ?? await forwarder.resolve(packet, query);
+  const resolution = known ?? await forwarder.resolve(packet, query, client);
   const inquiry = new Inquiry(query);
   inquiry.packet = packet;
   inquiry.limit = limit;
@@ -97,6 +101,7 @@ async function ask(
 
 const addresses = ({ answers }: Message) =>
   answers.map(({ rdata }) => rdata.join("."));
+const nameOf = ({ questions }: Message) => formatName(questions[0].name);
 const ttls = ({ answers, authorities, additionals }: Message) =>
   [...answers, ...authorities, ...additionals]
     .filter(({ type }) => type !== Type.OPT).map(({ ttl }) => ttl);
@@ -618,26 +623,53 @@ Deno.test("where only domains have servers, other names are REFUSED at once", as
   assertEquals(errorsOf(other)[0][0], ExtendedError.PROHIBITED);
 });
 
-Deno.test("a domain whose servers are dead never takes all the places from the others", async () => {
+Deno.test("however many questions wait for a dead server, those about other domains are answered, whoever asks", async () => {
   await using upstream = startUpstream(answering);
   const { forwarder } = forwarderTo([upstream.server], {
     domains: { "dead.example": [deadServer()] },
   });
-  let refused = 0;
+  const given: number[] = [];
   const waiting = Array.from(
-    { length: 600 },
+    { length: 1200 },
     (_, i) =>
-      ask(forwarder, { name: `${i}.dead.example` })
-        .catch((error) => {
-          assert(error.message.includes("questions are with"), error.message);
-          refused++;
-        }),
+      ask(forwarder, { name: `${i}.dead.example` }).catch((error) => {
+        assert(error.message.includes("questions are with"), error.message);
+        given.push(i);
+      }),
   );
-  const response = await ask(forwarder);
-  assertEquals(addresses(response), ["192.0.2.80"]);
-  assertEquals(refused, 100);
-  forwarder.close(new Error("over"));
+  for (const client of ["127.0.0.1", "192.0.2.1", "2001:db8::1"]) {
+    const name = `${client.length}.example.net`;
+    const response = await ask(forwarder, { client, name });
+    assertEquals(addresses(response), ["192.0.2.80"]);
+  }
+  assert(given.length >= 200 && given.length < 300, `${given.length}`);
+  forwarder.close(new Error("questions are with nobody"));
   await Promise.allSettled(waiting);
+});
+
+Deno.test("what two clients wait for is not lost with the one that asks for too much", async () => {
+  const held: Received[] = [];
+  await using upstream = startUpstream((received) => {
+    held.push(received);
+  });
+  const { forwarder } = forwarderTo([upstream.server]);
+  const shared = ask(forwarder, { client: "198.51.100.1" });
+  await until("the question is upstream", () => held.length === 1);
+  const theirs = ask(forwarder, { client: "203.0.113.1" });
+  const greedy = Array.from(
+    { length: 1100 },
+    (_, i) =>
+      ask(forwarder, { client: "198.51.100.1", name: `${i}.example.net` })
+        .catch(() => {}),
+  );
+  await until("there are too many", () => held.length >= 900);
+  for (const each of held.filter(({ query }) => nameOf(query).length < 14)) {
+    await each.reply(answer(each.query));
+  }
+  assertEquals(addresses(await theirs), ["192.0.2.80"]);
+  assertEquals(addresses(await shared), ["192.0.2.80"]);
+  forwarder.close(new Error("over"));
+  await Promise.allSettled(greedy);
 });
 
 Deno.test("this server itself is never asked", async () => {
