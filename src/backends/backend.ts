@@ -127,12 +127,24 @@ export interface Backend {
   close(): Promise<void>;
 }
 
+/**
+ * What a backend remembers from one run of Jitsu to the next of what is at the far end of its connection, so that it
+ * takes no other for it: a pool, a host. Without a database it lasts as long as this process.
+ */
+export interface BackendMemory {
+  /** The identity that was noted for a far end, or nothing. `farEnd` is its address as the backend has it, without secrets. */
+  recall(farEnd: string): Promise<string | undefined>;
+  /** Notes the identity of a far end in place of the one before. Never rejects. */
+  note(farEnd: string, identity: string): Promise<void>;
+}
+
 /** What a backend needs to be opened. */
 export interface BackendOptions {
   /** `--connect`: a libvirt URI, a XAPI URL, or nothing the backend looks at. */
   connect: string;
   /** The {@linkcode BackendOption}s that were given, by their names; a flag's value is empty. */
   settings?: ReadonlyMap<string, string>;
+  memory?: BackendMemory;
 }
 
 /** An option of the command line that is for one backend. */

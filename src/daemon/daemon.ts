@@ -15,6 +15,7 @@ import { Recorder } from "../fleet/recorder.ts";
 import { Registry } from "../fleet/fleet.ts";
 import { findServed, type Served, storeGiven } from "../fleet/stored.ts";
 import { outliveUnhandled } from "./unhandled.ts";
+import { memoryIn } from "./memory.ts";
 import { Responder } from "../dns/serve/responder.ts";
 import { Zone } from "../dns/zone/zone.ts";
 import { log } from "../log.ts";
@@ -57,7 +58,11 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const listeners = listen(responder, options);
   const { connect, settings } = options;
   const holders = await Holders.open(options, now);
-  const backend = await options.backend.open({ connect, settings });
+  const backend = await options.backend.open({
+    connect,
+    settings,
+    memory: memoryIn(store, options.backend.name),
+  });
   const summoner = new Summoner({
     now,
     holders: holders.all,

@@ -27,7 +27,8 @@ export type Write =
     statistics: Statistics;
     change: Change;
   }
-  | { kind: "count"; name: string; statistics: Statistics };
+  | { kind: "count"; name: string; statistics: Statistics }
+  | { kind: "identify"; farEnd: string; identity: string };
 
 type Row = Record<string, string | number | null>;
 
@@ -73,7 +74,7 @@ export class Database {
       // checkpoints are synced in either mode). That is nothing to keep a disk busy for where statistics and states are
       // concerned; what an operator was told is done is synced.
       const durable = writes.some(({ kind }) =>
-        kind === "configure" || kind === "remove"
+        kind === "configure" || kind === "remove" || kind === "identify"
       );
       this.#run(`PRAGMA synchronous = ${durable ? "FULL" : "NORMAL"}`);
       this.#run("BEGIN IMMEDIATE");
@@ -131,6 +132,16 @@ export class Database {
     });
   }
 
+  identityOf(farEnd: string): string | undefined {
+    return this.#read(() => {
+      const [row] = this.#all(
+        "SELECT identity FROM far_end WHERE address = ?",
+        farEnd,
+      );
+      return row?.identity as string | undefined;
+    });
+  }
+
   close(): void {
     this.#db.close();
   }
@@ -175,6 +186,13 @@ export class Database {
       }
       case "count":
         this.#count(write.name, write.statistics);
+        return;
+      case "identify":
+        this.#run(
+          "INSERT OR REPLACE INTO far_end VALUES (?, ?)",
+          write.farEnd,
+          write.identity,
+        );
     }
   }
 

@@ -20,6 +20,7 @@ export class MemoryStore implements Store {
   readonly #unikernels = new Map<string, StoredUnikernel>();
   readonly #kept: number;
   #history: HistoryEvent[] = [];
+  readonly #identities = new Map<string, string>();
 
   /** Keeps the last `kept` events. */
   constructor(kept = HISTORY_KEPT) {
@@ -84,6 +85,15 @@ export class MemoryStore implements Store {
       ? this.#history
       : this.#history.filter((event) => event.unikernel === unikernel);
     return Promise.resolve(events.slice(Math.max(0, events.length - limit)));
+  }
+
+  identityOf(farEnd: string): Promise<string | undefined> {
+    return Promise.resolve(this.#identities.get(farEnd));
+  }
+
+  identify(farEnd: string, identity: string): Promise<void> {
+    this.#identities.set(farEnd, identity);
+    return Promise.resolve();
   }
 
   close(): Promise<void> {

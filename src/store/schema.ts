@@ -54,6 +54,12 @@ export const MIGRATIONS: readonly string[] = [
   `
   ALTER TABLE unikernel ADD COLUMN from_file INTEGER NOT NULL DEFAULT 0; -- 1 where it is of the configuration file
   `,
+  `
+  CREATE TABLE far_end (
+    address TEXT PRIMARY KEY, -- of a backend's connection, as the backend has it
+    identity TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /** Brings a database of an older version to this one, within the transaction of the caller. */

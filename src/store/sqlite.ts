@@ -114,6 +114,18 @@ export class SqliteStore implements Store {
     }) as HistoryEvent[];
   }
 
+  async identityOf(farEnd: string): Promise<string | undefined> {
+    await this.#flushing;
+    return await this.#thread.call({
+      method: "identityOf",
+      args: [farEnd],
+    }) as string | undefined;
+  }
+
+  identify(farEnd: string, identity: string): Promise<void> {
+    return this.#write({ kind: "identify", farEnd, identity });
+  }
+
   async close(): Promise<void> {
     clearTimeout(this.#retry);
     try {

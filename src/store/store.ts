@@ -94,6 +94,10 @@ export interface Store {
   count(name: string, statistics: Statistics): Promise<void>;
   /** The last `limit` events, of one unikernel or of all, the oldest of them first. The store forgets very old ones. */
   history(limit: number, unikernel?: string): Promise<HistoryEvent[]>;
+  /** What was noted of the far end of a backend's connection, so that no other is taken for it. */
+  identityOf(farEnd: string): Promise<string | undefined>;
+  /** Notes what identifies that far end, in place of what was noted before. */
+  identify(farEnd: string, identity: string): Promise<void>;
   /** Stores what is left to store and lets go. Nothing may be called after it. */
   close(): Promise<void>;
 }

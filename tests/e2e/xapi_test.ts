@@ -274,6 +274,30 @@ test("with wait_for_ip and wait_required a guest without an agent is SERVFAIL", 
   await assertRefuses(jitsu, "no IP address from its guest's agent");
 });
 
+test("the pool that a database remembers is the only one that is served", async ({ fake, start, refusal }) => {
+  const dir = await Deno.makeTempDir();
+  try {
+    const database = `--persistdb=${dir}/db`;
+    const first = await start("name=www", database);
+    await first.stop();
+    await fake.down(0);
+    // The master came back as a pool of its own, with a VM of that name.
+    await using other = await FakeXapi.start({ port: fake.port });
+    const theirs = other.pool.addVm({ name: "www", state: "Running" });
+    const message = await refusal("name=www", database);
+    assertStringIncludes(message, "is that of another pool");
+    assertEquals(other.pool.operations, []);
+
+    const [, uuid] = /--xapi-pool (\S+)/.exec(message)!;
+    const chosen = `--xapi-pool=${uuid}`;
+    await using second = await start("name=www,ttl=1", database, chosen);
+    await until("off", () => other.pool.vm(theirs).power_state === "Halted");
+    await second.stop();
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
 test("wait_for_key is refused with the reason", async ({ refusal, fake }) => {
   const message = await refusal("name=www,wait_for_key=data/ip");
   assertStringIncludes(

@@ -255,4 +255,14 @@ export function testStore(
     );
     assertEquals((await store.history(1))[0].reason, spec);
   });
+
+  test("what was noted of a far end is there until something else is", async (store) => {
+    assertEquals(await store.identityOf("https://a/"), undefined);
+    store.identify("https://a/", "1");
+    store.identify("https://b/", "2");
+    assertEquals(await store.identityOf("https://a/"), "1");
+    await store.identify("https://a/", "3");
+    assertEquals(await store.identityOf("https://a/"), "3");
+    assertEquals(await store.identityOf("https://b/"), "2");
+  });
 }

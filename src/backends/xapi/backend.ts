@@ -11,7 +11,12 @@ import {
   type Machine,
   type MachineConfig,
 } from "../backend.ts";
-import { CONNECT_EXPECTED, parseConnect, type Target } from "./connect.ts";
+import {
+  CONNECT_EXPECTED,
+  parseConnect,
+  type Target,
+  urlOf,
+} from "./connect.ts";
 import {
   checkedHttp,
   type Http,
@@ -19,31 +24,47 @@ import {
   systemRoots,
   uncheckedHttp,
 } from "./http.ts";
+import { Login } from "./login.ts";
 import { Lookup } from "./lookup.ts";
 import { XapiMachine } from "./machine.ts";
 import { Mirror } from "./mirror.ts";
 import { findPassword } from "./password.ts";
+import { isUuid } from "./records.ts";
 import { Rpc } from "./rpc.ts";
 import { Session } from "./session.ts";
 import { Tasks } from "./tasks.ts";
 
 /** Logs in. Rejects with {@linkcode BackendError}. */
 export async function openXapi(
-  { connect, settings = new Map() }: BackendOptions,
+  { connect, settings = new Map(), memory }: BackendOptions,
 ): Promise<Backend> {
   const target = parseConnect(connect);
   if (target === undefined) {
     throw new BackendError(`--connect: expected ${CONNECT_EXPECTED}`);
+  }
+  const chosen = settings.get("xapi-pool")?.toLowerCase();
+  if (chosen !== undefined && !isUuid(chosen)) {
+    throw new BackendError(
+      `--xapi-pool ${
+        JSON.stringify(chosen)
+      }: expected the UUID of a pool, which \`xe pool-list\` shows`,
+    );
   }
   const password = await findPassword(
     target,
     settings.get("xapi-password-file"),
   );
   const http = await openHttp(target, settings);
-  const session = new Session(new Rpc(http, password), target, password);
+  const rpc = new Rpc(http, password.all);
+  // Whoever the user is there, it is the same pool.
+  const farEnd = urlOf(target, target.host);
+  const known = chosen ?? await memory?.recall(farEnd);
+  const login = new Login(rpc, target, password, known);
+  const session = new Session(rpc, target, login);
   const backend = new XapiBackend(http, session);
   try {
     await session.login();
+    if (login.pool !== undefined) await memory?.note(farEnd, login.pool);
     await backend.mirror.start();
   } catch (error) {
     await backend.close();

@@ -42,6 +42,13 @@ export const XAPI: BackendDescription = {
         "Take any certificate for the pool's. Whoever can get between Jitsu and the pool then learns the password.",
     },
     {
+      name: "xapi-pool",
+      value: "UUID",
+      doc:
+        "The one pool to have to do with, by its UUID (`xe pool-list`). A host that was ejected from a pool lives on as " +
+        "a pool of its own, with the same password. Default: the one of the first log-in, remembered with --persistdb.",
+    },
+    {
       name: "xapi-password-file",
       value: "FILE",
       doc:

@@ -10,6 +10,16 @@ export class Unreachable extends BackendError {
   override name = "Unreachable";
 }
 
+/** No reply of XAPI came from an address in the time there was for it. */
+export class Late extends Unreachable {
+  override name = "Late";
+}
+
+/** XAPI does not let us in for who we are, or did not a short while ago. Trying again soon could lock the account. */
+export class LoginRefused extends BackendError {
+  override name = "LoginRefused";
+}
+
 /** The pool has no VM of that name or UUID. */
 export class NoSuchVm extends BackendError {
   override name = "NoSuchVm";

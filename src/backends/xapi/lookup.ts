@@ -6,13 +6,12 @@
 import { closest, distance } from "fastest-levenshtein";
 import { BackendError, type MachineConfig } from "../backend.ts";
 import { isXapiError, NoSuchVm } from "./errors.ts";
-import { readNames, readVm, text, texts } from "./records.ts";
+import { isUuid, readNames, readVm, text, texts } from "./records.ts";
 import type { Session } from "./session.ts";
 
 /** VMs of a pool whose names are looked through for the one that was meant: they come with their whole records. */
 const MAX_NAMES = 500;
 const LIST = "`xe vm-list` shows those it has";
-const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 
 export class Lookup {
   readonly #session: Session;
@@ -61,7 +60,7 @@ export class Lookup {
 
   /** The UUID of a host by that or by its name. Rejects with BackendError. */
   async host(id: string): Promise<string> {
-    if (UUID.test(id)) {
+    if (isUuid(id)) {
       await this.#session.call("host.get_by_uuid", id);
       return id;
     }

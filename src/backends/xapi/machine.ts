@@ -96,6 +96,7 @@ export class XapiMachine implements Machine {
       if (host !== undefined) this.#host = await this.#pool.lookup.host(host);
       await this.#current();
     } catch (error) {
+      this.release();
       throw this.#explain("find", error);
     }
   }
@@ -176,29 +177,31 @@ export class XapiMachine implements Machine {
     }
   }
 
-  /** The VM as the pool has it now, which may be another one of that name than before. */
+  /** The VM as the pool has it now. Rejects where it has become one that is not ours to start or stop. */
   async #current(): Promise<Vm> {
     await this.#pool.mirror.fresh();
-    return this.#vm ?? await (this.#locating ??= this.#locate()
+    const vm = this.#vm ?? await (this.#locating ??= this.#locate()
       .finally(() => this.#locating = undefined));
+    if (vm.instead === undefined) return vm;
+    throw new BackendError(
+      `it is ${vm.instead}, which is not to be started or stopped`,
+    );
   }
 
   async #locate(): Promise<Vm> {
     const { lookup, mirror } = this.#pool;
     this.#unfollow?.();
     this.#unfollow = undefined;
-    this.#ref = await lookup.vm(this.#config);
+    // A name may be given to another VM, a UUID is not.
+    this.#ref = await lookup.vm(
+      this.#id === "" ? this.#config : { ...this.#config, uuid: this.#id },
+    );
     this.#unfollow = await mirror.follow("VM", this.#ref, {
       told: (record) => this.#tell(record),
     });
     const vm = this.#vm;
     if (vm === undefined) throw new NoSuchVm("the pool has just removed it");
-    if (vm.instead !== undefined) {
-      this.#unfollow();
-      this.#vm = undefined;
-      throw new BackendError(`it is ${vm.instead}, which cannot be started`);
-    }
-    this.#id = vm.uuid;
+    if (vm.instead === undefined) this.#id = vm.uuid;
     return vm;
   }
 

@@ -9,7 +9,7 @@
  */
 import { log } from "../../log.ts";
 import { BackendError } from "../backend.ts";
-import { isXapiError, XapiError } from "./errors.ts";
+import { isXapiError, Unreachable, XapiError } from "./errors.ts";
 import { readEvents, text, texts } from "./records.ts";
 import type { Session } from "./session.ts";
 import type { Value } from "./xmlrpc.ts";
@@ -152,14 +152,22 @@ export class Mirror {
     }
   }
 
-  /** Where the events stand now. What is read from here on is not older. */
+  /**
+   * Where the events stand now; what is read from here on is not older. Every host that serves its pool can tell. One in
+   * emergency mode answers this and all else with whatever error it came from.
+   */
   async #now(): Promise<string> {
-    const [pool] = texts(
-      await this.#session.call("pool.get_all"),
-      "pool.get_all",
-    );
-    const token = await this.#session.call("event.inject", "pool", pool);
-    return text(token, "event.inject");
+    try {
+      const [pool] = texts(
+        await this.#session.call("pool.get_all"),
+        "pool.get_all",
+      );
+      const token = await this.#session.call("event.inject", "pool", pool);
+      return text(token, "event.inject");
+    } catch (error) {
+      if (!(error instanceof Unreachable)) this.#session.leave();
+      throw error;
+    }
   }
 
   /** Reads what is to be read. Rejects where the pool cannot be reached. */

@@ -9,6 +9,37 @@ import type { Target } from "./connect.ts";
 
 const VARIABLE = "JITSU_XAPI_PASSWORD";
 
+/** A password, which may be another one later where it is in a file. */
+export class Password {
+  /** All that it ever was, which are to be shown to nobody. */
+  readonly all: ReadonlySet<string>;
+  readonly #all: Set<string>;
+  readonly #file?: string;
+  #value: string;
+
+  constructor(value: string, file?: string) {
+    this.#value = value;
+    this.#file = file;
+    this.all = this.#all = new Set([value]);
+  }
+
+  get value(): string {
+    return this.#value;
+  }
+
+  /** Reads the file anew, if there is one. Where it cannot be read, the password stays, and the log says why. */
+  async reread(): Promise<void> {
+    if (this.#file === undefined) return;
+    try {
+      this.#value = await readPassword(this.#file);
+      this.#all.add(this.#value);
+    } catch (error) {
+      if (!(error instanceof BackendError)) throw error;
+      log("backend").warn(error.message);
+    }
+  }
+}
+
 /**
  * The password. Warns where others can read it, too. `environment` is read as `Deno.env` is.
  * Rejects with {@linkcode BackendError} where there is none.
@@ -17,14 +48,14 @@ export async function findPassword(
   target: Target,
   file: string | undefined,
   environment: { get(name: string): string | undefined } = Deno.env,
-): Promise<string> {
+): Promise<Password> {
   if (target.password !== undefined) {
     log("backend").warn(
       "the password in --connect can be seen by everybody on this host (ps), and in the shell's history: put it into " +
         `a file for --xapi-password-file, or into ${VARIABLE}`,
     );
   }
-  if (file !== undefined) return await readPassword(file);
+  if (file !== undefined) return new Password(await readPassword(file), file);
   const password = environment.get(VARIABLE) || target.password;
   if (password === undefined) {
     throw new BackendError(
@@ -32,7 +63,7 @@ export async function findPassword(
         `name that with --xapi-password-file, or set ${VARIABLE}`,
     );
   }
-  return password;
+  return new Password(password);
 }
 
 async function readPassword(path: string): Promise<string> {

@@ -149,6 +149,11 @@ export function readEvents(
   };
 }
 
+/** Whether a text is a UUID, in either case. */
+export function isUuid(text: string): boolean {
+  return /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(text);
+}
+
 function struct(value: Value | undefined, what: string): Struct {
   if (
     typeof value !== "object" || value === null || Array.isArray(value) ||

@@ -12,12 +12,12 @@ const MAX_SHOWN = 120;
 
 export class Rpc {
   readonly #http: Http;
-  readonly #secret: string;
+  readonly #secrets: Iterable<string>;
 
-  /** `secret` is kept out of all that is shown of replies, which may echo it. */
-  constructor(http: Http, secret: string) {
+  /** The secrets of that moment are kept out of all that is shown of replies, which may echo them. */
+  constructor(http: Http, secrets: Iterable<string>) {
     this.#http = http;
-    this.#secret = secret;
+    this.#secrets = secrets;
   }
 
   /**
@@ -102,8 +102,11 @@ export class Rpc {
 
   /** References are hidden as well: they help nobody, and that of the session is as good as the password. */
   #redact(text: string): string {
-    return text.replaceAll(this.#secret, "***")
-      .replace(/OpaqueRef:[\w-]+/g, "OpaqueRef:***");
+    let shown = text;
+    for (const secret of this.#secrets) {
+      shown = shown.replaceAll(secret, "***");
+    }
+    return shown.replace(/OpaqueRef:[\w-]+/g, "OpaqueRef:***");
   }
 }
 

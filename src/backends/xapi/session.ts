@@ -12,57 +12,36 @@ import { log } from "../../log.ts";
 import { BackendError } from "../backend.ts";
 import { type Target, urlOf } from "./connect.ts";
 import { isXapiError, Unreachable } from "./errors.ts";
-import { text, texts } from "./records.ts";
+import type { Login, Ticket } from "./login.ts";
 import type { Rpc } from "./rpc.ts";
 import type { Value } from "./xmlrpc.ts";
 
-/** The version of the API that we were written for, and who we are in the pool's list of sessions. */
-const API_VERSION = "1.0", ORIGINATOR = "jitsu";
-/** Milliseconds that one attempt at a call may take, whose work XAPI does at once. Log-in may ask a directory server. */
+/** Milliseconds that one attempt at a call may take, whose work XAPI does at once. */
 const CALL_TIMEOUT = 10_000;
 /** Milliseconds for which a call is tried again where there is no reply: whoever waits for it wants to know. */
 const RETRY_TIME = 3_000;
 const FIRST_RETRY = 100;
-const LOGOUT_TIMEOUT = 1_000;
 /** Calls in flight, so that a pool with thousands of our VMs is not flooded. */
 const MAX_CALLS = 8;
-/** Milliseconds of a log-in after which no further address is tried. */
-const LOGIN_TIME = 20_000;
-/** Errors of a host that may be the right one later, or of a pool in which another one is. */
-const NOT_NOW = [
-  "HOST_IS_SLAVE",
-  "HOST_STILL_BOOTING",
-  "HOST_IN_EMERGENCY_MODE",
-  "TOO_BUSY",
-];
-
-interface Ticket {
-  /** The address of the pool's master. */
-  host: string;
-  session: string;
-}
 
 export class Session {
   readonly #rpc: Rpc;
   readonly #target: Target;
-  readonly #password: string;
-  /** Where the pool may be reached; the one that was last of use comes first. */
-  #hosts: string[];
+  readonly #entrance: Login;
   #ticket?: Ticket;
   #loggingIn?: Promise<Ticket>;
   readonly #closing = new AbortController();
   readonly #calls = new Limit(MAX_CALLS);
 
-  constructor(rpc: Rpc, target: Target, password: string) {
+  constructor(rpc: Rpc, target: Target, login: Login) {
     this.#rpc = rpc;
     this.#target = target;
-    this.#password = password;
-    this.#hosts = [target.host];
+    this.#entrance = login;
   }
 
   /** Where the pool is reached, for messages. */
   get url(): string {
-    return urlOf(this.#target, this.#ticket?.host ?? this.#hosts[0]);
+    return urlOf(this.#target, this.#ticket?.host ?? this.#entrance.host);
   }
 
   /** Logs in if need be, with one attempt at every address that is known. Rejects with {@linkcode BackendError}. */
@@ -124,96 +103,41 @@ export class Session {
         signal,
       );
     } catch (error) {
-      if (
-        (isOver(error) || error instanceof Unreachable) &&
-        this.#ticket === ticket
-      ) {
-        log("backend").debug(`session over: ${(error as Error).message}`);
-        this.#ticket = undefined;
-        if (isXapiError(error, "HOST_IS_SLAVE")) this.#prefer(error.params[0]);
-        if (error instanceof Unreachable) this.#postpone(ticket.host);
+      if (this.#ticket === ticket) {
+        if (isOver(error)) this.#ticket = undefined;
+        else if (error instanceof Unreachable) {
+          this.#leave(ticket);
+          this.#entrance.postpone(ticket.host);
+        }
+        if (this.#ticket === undefined) {
+          log("backend").debug(`session over: ${(error as Error).message}`);
+        }
+        if (isXapiError(error, "HOST_IS_SLAVE")) {
+          this.#entrance.prefer(error.params[0]);
+        }
       }
       throw error;
     }
   }
 
+  /** Gives the session up, which is of no use although its host answers; the next call logs in anew, anywhere. */
+  leave(): void {
+    if (this.#ticket !== undefined) this.#leave(this.#ticket);
+  }
+
   #login(): Promise<Ticket> {
     this.#closing.signal.throwIfAborted();
     if (this.#ticket) return Promise.resolve(this.#ticket);
-    return this.#loggingIn ??= this.#logInSomewhere()
+    const { signal } = this.#closing;
+    return this.#loggingIn ??= this.#entrance.somewhere(signal)
+      .then((ticket) => this.#ticket = ticket)
       .finally(() => this.#loggingIn = undefined);
   }
 
-  async #logInSomewhere(): Promise<Ticket> {
-    const end = performance.now() + LOGIN_TIME;
-    const tried = new Set<string>();
-    const failures: string[] = [];
-    while (performance.now() < end) {
-      const host = this.#hosts.find((each) => !tried.has(each));
-      if (host === undefined) break;
-      tried.add(host);
-      try {
-        return this.#ticket = await this.#logInAt(host);
-      } catch (error) {
-        if (error instanceof Unreachable) failures.push(error.message);
-        else if (isXapiError(error, ...NOT_NOW)) {
-          failures.push(
-            `XAPI at ${urlOf(this.#target, host)}: ${error.message}`,
-          );
-          if (error.code === "HOST_IS_SLAVE") this.#prefer(error.params[0]);
-        } else throw this.#explain(error);
-      }
-    }
-    throw new Unreachable(failures.join("; "));
-  }
-
-  async #logInAt(host: string): Promise<Ticket> {
-    const url = urlOf(this.#target, host);
-    const { user } = this.#target;
-    const call = (method: string, ...params: Value[]) =>
-      this.#rpc.call(url, method, params, CALL_TIMEOUT, this.#closing.signal);
-    const method = "session.login_with_password";
-    const session = text(
-      await call(method, user, this.#password, API_VERSION, ORIGINATOR),
-      method,
-    );
-    this.#prefer(host);
-    log("backend").debug(`logged in to XAPI at ${url} as ${user}`);
-    try {
-      const refs = texts(await call("host.get_all", session), "host.get_all");
-      const addresses = await Promise.all(
-        refs.map(async (ref) =>
-          text(await call("host.get_address", session, ref), "host.address")
-        ),
-      );
-      const known = addresses.filter((each) => each !== "");
-      this.#hosts = [...new Set([...this.#hosts, ...known])];
-    } catch (error) {
-      // They are only of use should this host fail.
-      log("backend").debug(
-        `the addresses of the pool's hosts are not known: ${
-          (error as Error).message
-        }`,
-      );
-    }
-    return { host, session };
-  }
-
-  /** Puts an address first among those that are tried. */
-  #prefer(host: string): void {
-    this.#hosts = [host, ...this.#hosts.filter((each) => each !== host)];
-  }
-
-  #postpone(host: string): void {
-    this.#hosts = [...this.#hosts.filter((each) => each !== host), host];
-  }
-
-  #explain(error: unknown): unknown {
-    return error instanceof BackendError
-      ? new BackendError(
-        `cannot log in to XAPI at ${this.url} as ${this.#target.user}: ${error.message}`,
-      )
-      : error;
+  /** Lets a session go that may still be one for the pool, which counts those of a user. */
+  #leave(ticket: Ticket): void {
+    this.#ticket = undefined;
+    this.#entrance.logOut(ticket);
   }
 
   /** Ends all calls and logs out. */
@@ -222,19 +146,8 @@ export class Session {
       new BackendError(`the connection to XAPI at ${this.url} is closed`),
     );
     await this.#loggingIn?.catch(() => {}); // whoever waits for it is told
-    const ticket = this.#ticket;
-    if (ticket === undefined) return;
-    try {
-      await this.#rpc.call(
-        urlOf(this.#target, ticket.host),
-        "session.logout",
-        [ticket.session],
-        LOGOUT_TIMEOUT,
-        new AbortController().signal,
-      );
-    } catch (error) {
-      log("backend").debug(`not logged out: ${(error as Error).message}`);
-    }
+    this.leave();
+    await this.#entrance.left();
   }
 }
 

@@ -304,12 +304,31 @@ test("what is no VM cannot be meant", async ({ fake, backend }) => {
       () => machine(backend, is),
       BackendError,
     );
-    assertStringIncludes(message, `it is ${is}, which cannot be started`);
+    assertStringIncludes(
+      message,
+      `it is ${is}, which is not to be started or stopped`,
+    );
   }
 });
 
-test("a VM that is removed is off, and one that takes its name is started", async ({ fake, backend }) => {
-  const first = fake.pool.addVm({ name: "www" });
+for (const field of ["is_a_template", "is_control_domain"]) {
+  test(`a VM that becomes what is not ours (${field}) is not stopped`, async ({ fake, backend }) => {
+    const ref = fake.pool.addVm({ name: "www" });
+    const www = await machine(backend, "www");
+    await www.start();
+    fake.pool.db.update("VM", ref, { [field]: true });
+    await until("seen", () => www.state().then(() => false, () => true));
+    for (const act of ["destroy", "shutdown", "suspend", "start"] as const) {
+      const { message } = await assertRejects(() => www[act](), BackendError);
+      assertStringIncludes(message, "not to be started or stopped");
+    }
+    assertEquals(fake.pool.operations, ["start www"]);
+  });
+}
+
+test("a VM that is removed is off, and another one that takes its name is left alone", async ({ fake, backend }) => {
+  const uuid = crypto.randomUUID();
+  const first = fake.pool.addVm({ name: "www", uuid });
   const www = await machine(backend, "www");
   const told: [MachineState, string][] = [];
   www.onStateChange = (state, reason) => told.push([state, reason]);
@@ -317,14 +336,30 @@ test("a VM that is removed is off, and one that takes its name is started", asyn
   fake.pool.remove(first);
   await until("told", () => told.length > 1);
   assertEquals(told[1], ["off", "the pool has it no more"]);
+  const other = fake.pool.addVm({ name: "www", state: "Running" });
   assertEquals(await www.state(), "off");
   await www.destroy();
   const { message } = await assertRejects(() => www.start(), BackendError);
-  assertStringIncludes(message, "cannot start www: the pool has no VM");
-  const second = fake.pool.addVm({ name: "www" });
+  assertStringIncludes(
+    message,
+    `cannot start www: the pool has no VM with the UUID ${uuid}`,
+  );
+  assertEquals(fake.pool.vm(other).power_state, "Running");
+  assertEquals(fake.pool.operations, ["start www"]);
+});
+
+test("a VM that is removed and comes back with its UUID, as from a backup, is the same machine", async ({ fake, backend }) => {
+  const uuid = crypto.randomUUID();
+  const first = fake.pool.addVm({ name: "www", uuid });
+  const www = await machine(backend, "www");
+  fake.pool.remove(first);
+  await until("off", async () => {
+    const error = await www.start().then(() => undefined, (error) => error);
+    return error !== undefined;
+  });
+  const second = fake.pool.addVm({ name: "renamed", uuid });
   assertEquals(await www.start(), "started");
   assertEquals(fake.pool.vm(second).power_state, "Running");
-  assertEquals(www.id, String(fake.pool.vm(second).uuid));
 });
 
 test("the wait for an IP address ends when the guest's agent reports one", async ({ fake, backend }) => {

@@ -20,17 +20,20 @@ Deno.test("a password comes from the file, then the environment, then the URL", 
   collectLog("backend");
   await withFile("from-file\n", async (path) => {
     assertEquals(
-      await findPassword(inUrl, path, environment("from-env")),
+      (await findPassword(inUrl, path, environment("from-env"))).value,
       "from-file",
     );
   });
   assertEquals(
-    await findPassword(inUrl, undefined, environment("from-env")),
+    (await findPassword(inUrl, undefined, environment("from-env"))).value,
     "from-env",
   );
-  assertEquals(await findPassword(inUrl, undefined, environment()), "from-url");
   assertEquals(
-    await findPassword(inUrl, undefined, environment("")),
+    (await findPassword(inUrl, undefined, environment())).value,
+    "from-url",
+  );
+  assertEquals(
+    (await findPassword(inUrl, undefined, environment(""))).value,
     "from-url",
   );
 });
@@ -52,7 +55,10 @@ Deno.test("a password file that others can read is warned about, and used", asyn
   ) {
     const log = collectLog("backend");
     await withFile("secret", async (path) => {
-      assertEquals(await findPassword(bare, path, environment()), "secret");
+      assertEquals(
+        (await findPassword(bare, path, environment())).value,
+        "secret",
+      );
       assertEquals(log.length, warnings);
       if (warnings) assertStringIncludes(log[0], `chmod 600 ${path}`);
     }, mode);
@@ -69,7 +75,10 @@ Deno.test("only the line's end is no part of a password", async () => {
     ]
   ) {
     await withFile(content, async (path) => {
-      assertEquals(await findPassword(bare, path, environment()), password);
+      assertEquals(
+        (await findPassword(bare, path, environment())).value,
+        password,
+      );
     });
   }
 });

@@ -5,6 +5,7 @@
  */
 import type {
   Backend,
+  BackendMemory,
   BackendOptions,
   Machine,
 } from "../../../src/backends/backend.ts";
@@ -34,6 +35,7 @@ export function open(
   connect: string,
   settings: Record<string, string> = {},
   password = PASSWORD,
+  memory?: BackendMemory,
 ): Promise<Backend> {
   return withFile(`${password}\n`, (path) => {
     const options: BackendOptions = {
@@ -41,6 +43,7 @@ export function open(
       settings: new Map(
         Object.entries({ "xapi-password-file": path, ...settings }),
       ),
+      memory,
     };
     return XAPI.open(options);
   });

@@ -25,6 +25,8 @@ export const USER = "root", PASSWORD = "a <secret> & more";
 export interface FakeOptions {
   /** How many hosts: at 127.0.0.1, 127.0.0.2, ... The first one is the master. */
   hosts?: number;
+  /** The last octet of the first one's address; 1 unless given. */
+  first?: number;
   /** Where they are served; a free port unless given. */
   port?: number;
   /** PEM texts, for https. */
@@ -47,7 +49,8 @@ export class FakeXapi {
   port: number;
   master = 0;
   readonly #options: FakeOptions;
-  readonly #faults: { method: string; fault: Fault }[] = [];
+  readonly #faults: { method: string; fault: Fault; host?: string }[] = [];
+  password = PASSWORD;
   readonly #sessions = new Map<string, Set<() => void>>();
   readonly #closing = new AbortController();
 
@@ -72,8 +75,9 @@ export class FakeXapi {
   }
 
   #addHost(i: number): void {
-    const address = `127.0.0.${i + 1}`;
-    const ref = this.pool.addHost(`xs${i + 1}`, address);
+    const number = (this.#options.first ?? 1) + i;
+    const address = `127.0.0.${number}`;
+    const ref = this.pool.addHost(`xs${number}`, address);
     this.hosts.push({ ref, address });
     if (i === 0) this.pool.db.update("pool", this.pool.ref, { master: ref });
     this.up(i);
@@ -110,6 +114,12 @@ export class FakeXapi {
     this.hosts[i].server = undefined;
   }
 
+  /** Takes a host out of the pool: it goes down, to come up as a pool of its own. */
+  async eject(i: number): Promise<void> {
+    this.pool.db.remove("host", this.hosts[i].ref);
+    await this.down(i);
+  }
+
   /** Makes another host the master. */
   elect(i: number): void {
     this.endSessions();
@@ -127,9 +137,9 @@ export class FakeXapi {
     return this.#sessions.size;
   }
 
-  /** Has the next calls of a method go wrong. */
-  fault(method: string, fault: Fault, times = 1): void {
-    for (let i = 0; i < times; i++) this.#faults.push({ method, fault });
+  /** Has the next calls of a method go wrong; only those at one host where that is given. */
+  fault(method: string, fault: Fault, times = 1, host?: string): void {
+    for (let i = 0; i < times; i++) this.#faults.push({ method, fault, host });
   }
 
   /** Loses the events of a change, and all that clients have not seen so far. */
@@ -175,7 +185,9 @@ export class FakeXapi {
     }
     const { method, params } = call;
     this.calls.push({ host: host.address, method, params });
-    const at = this.#faults.findIndex((each) => each.method === method);
+    const at = this.#faults.findIndex((each) =>
+      each.method === method && (each.host ?? host.address) === host.address
+    );
     if (at >= 0) {
       const [{ fault }] = this.#faults.splice(at, 1);
       if (fault.kind === "cut") await this.#text(host, method, params); // it was carried out
@@ -240,7 +252,7 @@ export class FakeXapi {
 
   #login(params: Wire[]): string {
     const [user, password] = params;
-    if (user !== USER || password !== PASSWORD) {
+    if (user !== USER || password !== this.password) {
       throw new Failure(
         "SESSION_AUTHENTICATION_FAILED",
         String(user),
