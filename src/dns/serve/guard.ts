@@ -12,6 +12,7 @@ import { MAX_MESSAGE } from "../wire/constants.ts";
 import type { Cookies } from "./cookies.ts";
 import type { Inquiry } from "../wire/inquiry.ts";
 import { nsidOption, udpLimit } from "../wire/response.ts";
+import type { Peer } from "../../net/peer.ts";
 import type { TokenBuckets } from "./token_buckets.ts";
 
 /** The most octets of response to one octet of query for a client that may be a victim. */
@@ -58,6 +59,11 @@ export class Guard {
     this.#responses = responses;
     this.#starts = starts;
     this.#nsid = nsid === undefined ? undefined : nsidOption(nsid);
+  }
+
+  /** Whether a client may ask at all. */
+  serves({ octets }: Peer): boolean {
+    return this.#access.allows(octets);
   }
 
   /** Sets the limit and the options of the response, and says what is to be done. */

@@ -93,6 +93,11 @@ export class Responder {
     return this.#late.idle();
   }
 
+  /** Whether a client may ask at all: one that may not need not be listened to where that costs more than to answer. */
+  serves(client: Peer): boolean {
+    return this.#guard.serves(client);
+  }
+
   /**
    * Answers `packet` into `out` and returns the response's length; {@linkcode LATER} when it comes by
    * `transport.send`, 0 when there is none.

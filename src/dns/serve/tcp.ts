@@ -2,19 +2,21 @@
  * DNS over TCP (RFC 7766, RFC 9210): messages with a two-octet length before each, any number on a connection, answered
  * in whatever order the answers come.
  *
- * A connection costs memory and a file descriptor, so there is a bound on how many there are, in all and from one
- * client, on how long one may be idle, and on how much it may have under way.
+ * A connection costs memory and a file descriptor, so there is a bound on how many there are, on how long one may be
+ * idle, and on how much it may have under way. Whoever may not ask is hung up on at once. When there are too many
+ * connections, the one that goes is the longest idle of the client or network that has the most (places.ts).
  *
  * @module
  */
 import { log } from "../../log.ts";
 import { HEADER_SIZE, MAX_MESSAGE } from "../wire/constants.ts";
 import { KnownPeer, type Peer, peerName } from "../../net/peer.ts";
+import { type Place, Places } from "../../net/places.ts";
 import { LATER, type Responder } from "./responder.ts";
 import type { Transport } from "../wire/transport.ts";
 
-/** Connections at a time, in all and from one address. */
-const MAX_CONNECTIONS = 256, MAX_PER_CLIENT = 64;
+/** Connections at a time. */
+const MAX_CONNECTIONS = 256;
 /** Milliseconds without a whole message in either direction, normally and while most connections are in use. */
 const IDLE_TIMEOUT = 10_000, BUSY_IDLE_TIMEOUT = 2_000;
 /** Queries of one connection that may wait for their answers; reading goes on when there are fewer. */
@@ -27,6 +29,7 @@ export class TcpServer {
   readonly #listener: Deno.TcpListener;
   readonly #responder: Responder;
   readonly #connections = new Set<Connection>();
+  readonly #places = new Places(MAX_CONNECTIONS, () => performance.now());
   #draining = false;
 
   /** Binds the socket; throws what `Deno.listen` throws. */
@@ -55,19 +58,15 @@ export class TcpServer {
   }
 
   #accept(conn: Deno.TcpConn): void {
-    const { hostname } = conn.remoteAddr;
-    let fromClient = 0;
-    for (const { peer } of this.#connections) {
-      if (peer.hostname === hostname) fromClient++;
-    }
-    if (
-      this.#connections.size >= MAX_CONNECTIONS || fromClient >= MAX_PER_CLIENT
-    ) {
-      conn.close();
-      return;
-    }
+    const peer = new KnownPeer(conn.remoteAddr);
+    const place = this.#responder.serves(peer)
+      ? this.#places.take(peer.octets, "", () => connection.close())
+      : undefined;
+    if (place === undefined) return conn.close();
     const connection = new Connection(
       conn,
+      peer,
+      place,
       this.#responder,
       () => this.#idleTimeout(),
     );
@@ -76,7 +75,10 @@ export class TcpServer {
       log("dns").debug(
         `TCP connection of ${peerName(connection.peer)}: ${error}`,
       );
-    }).finally(() => this.#connections.delete(connection));
+    }).finally(() => {
+      place.leave();
+      this.#connections.delete(connection);
+    });
   }
 
   #idleTimeout(): number {
@@ -104,6 +106,7 @@ class Connection implements Transport {
   readonly name = "tcp";
   readonly peer: Peer;
   readonly #conn: Deno.TcpConn;
+  readonly #place: Place;
   readonly #responder: Responder;
   readonly #idleTimeout: () => number;
   readonly #out = new Uint8Array(MAX_MESSAGE);
@@ -119,13 +122,16 @@ class Connection implements Transport {
 
   constructor(
     conn: Deno.TcpConn,
+    peer: Peer,
+    place: Place,
     responder: Responder,
     idleTimeout: () => number,
   ) {
     this.#conn = conn;
     this.#responder = responder;
     this.#idleTimeout = idleTimeout;
-    this.peer = new KnownPeer(conn.remoteAddr);
+    this.peer = peer;
+    this.#place = place;
   }
 
   /** Reads and answers queries until the client is done, idle, or wrong. */
@@ -182,6 +188,7 @@ class Connection implements Transport {
   #active(): void {
     clearTimeout(this.#timer);
     if (this.#closed) return;
+    this.#place.touch();
     this.#timer = setTimeout(() => {
       if (this.#waiting > 0) this.#active();
       else this.close();
