@@ -10,7 +10,7 @@
  */
 import { log } from "../log.ts";
 import { macText } from "../net/mac.ts";
-import { answerTo, questionFor } from "./answers.ts";
+import { answerTo } from "./answers.ts";
 import {
   type Claim,
   forwardable,
@@ -23,7 +23,9 @@ import {
   type Syn,
 } from "../wire/frames.ts";
 import { HeldSyns } from "./held_syns.ts";
+import { Link } from "./link.ts";
 import { EAFNOSUPPORT, ENODEV, EPERM, SystemError } from "../ffi/libc.ts";
+import { LinkEvents } from "../wire/link_events.ts";
 import { Neighbours } from "../wire/neighbours.ts";
 import { PacketSocket } from "../wire/packet_socket.ts";
 import { Readable } from "../wire/readable.ts";
@@ -48,16 +50,19 @@ export interface Caught {
 interface Waiting {
   frame: Octets;
   /** Where it was seen. */
-  socket: PacketSocket;
+  link: Link;
 }
 
 /** One boot of a machine. */
 interface Boot extends Caught {
   syns: HeldSyns<Waiting>;
   heard: PromiseWithResolvers<void>;
-  /** Asks for it now, and again until it is heard of. */
-  ask(): void;
+  isHeard: boolean;
+  /** When it began, by the catcher's clock. */
+  began: number;
   asking?: ReturnType<typeof setTimeout>;
+  /** Where this host would look for which of its addresses. */
+  places: readonly { address: Octets; link: Link }[];
   /** What has failed, which is said once. */
   failures: Set<string>;
   /** Where this host was told of which address. */
@@ -97,8 +102,8 @@ export class Catcher {
   readonly #neighbours: Neighbours;
   /** By their addresses. */
   readonly #boots = new Map<string, Boot>();
-  #sockets: PacketSocket[] = [];
-  #readable?: Readable<PacketSocket>;
+  #links: readonly Link[] = [];
+  #readable?: Readable<PacketSocket | LinkEvents>;
   #watching = Promise.resolve();
 
   private constructor(options: CatcherOptions, neighbours: Neighbours) {
@@ -119,6 +124,7 @@ export class Catcher {
 
   /** Answers for the machine from now on, until one of the two of what is returned is called. */
   start(machine: Caught): Catch {
+    if (this.#readable === undefined) this.#watch();
     // An address that another machine boots with already is that one's.
     const addresses = machine.addresses.filter((each) =>
       !this.#boots.has(each.toHex())
@@ -128,26 +134,19 @@ export class Catcher {
       addresses,
       syns: new HeldSyns(this.#options.now),
       heard: Promise.withResolvers(),
-      ask: () => {},
+      isHeard: false,
+      began: this.#options.now(),
+      places: this.#placesOf(addresses),
       failures: new Set(),
       learned: new Map(),
     };
     for (const address of addresses) this.#boots.set(address.toHex(), boot);
-    if (this.#readable === undefined) this.#watch();
-    const links = new Map(
-      addresses.map((each) => [each, this.#options.linksOf(each)]),
-    );
-    boot.ask = this.#asking(
-      boot,
-      this.#sockets.flatMap((socket) => [
-        ...this.#hints(boot, socket, links),
-        ...this.#questions(boot, socket),
-      ]),
-    );
-    boot.ask();
-    const names = links.get(machine.addresses[0]);
-    const isHere = names?.length === 0 || // nobody knows: on an interface that has no address itself
-      this.#sockets.some(({ name }) => names?.includes(name));
+    this.#ask(boot);
+    const [first] = machine.addresses;
+    const names = this.#options.linksOf(first);
+    const isHere = first === addresses[0] &&
+      (names.length === 0 || // nobody knows: on an interface that has no address itself
+        this.#links.some(({ name }) => names.includes(name)));
     return {
       heard: isHere ? boot.heard.promise : undefined,
       ready: () => {
@@ -167,54 +166,82 @@ export class Catcher {
 
   /** Opens the sockets and reads them until no machine boots any more. */
   #watch(): void {
-    this.#sockets = this.#options.interfaces.flatMap((name) => {
-      try {
-        return [new PacketSocket(name)];
-      } catch (error) {
-        const { message } = error as Error;
-        log("catch").warn(`${name}: nothing is caught there: ${message}`);
-        return [];
+    const { interfaces, addressesOf } = this.#options;
+    const links = interfaces.map((name) => new Link(name, addressesOf));
+    using failing = new DisposableStack();
+    const events = failing.use(new LinkEvents()); // before it looks, so that no change is missed
+    const readable = new Readable<PacketSocket | LinkEvents>(
+      () => [...links.flatMap(({ socket }) => socket ?? []), events],
+    );
+    failing.move();
+    this.#links = links;
+    this.#readable = readable;
+    for (const link of links) link.look();
+    this.#watching = readable.forEach((source) => {
+      if (source instanceof LinkEvents) {
+        source.drain();
+        return this.#look();
       }
-    });
-    const sockets = this.#sockets;
-    const readable = this.#readable = new Readable(sockets);
-    this.#watching = readable.forEach((socket) =>
-      socket.receive((frame, isOwn) => {
+      const link = links.find(({ socket }) => socket === source)!;
+      source.receive((frame, isOwn) => {
         for (const message of readFrame(frame)) {
-          this.#hear(message, frame, socket, isOwn);
+          this.#hear(message, frame, link, isOwn);
         }
-      })
-    ).finally(async () => {
-      for (const socket of sockets) await socket[Symbol.asyncDispose]();
+      });
+    }).finally(async () => {
+      events[Symbol.dispose]();
+      for (const link of links) await link[Symbol.asyncDispose]();
+    });
+  }
+
+  /**
+   * Something about this host's interfaces has changed. Machines that were asked for where there is another address now,
+   * also those that have been heard of, know the one before and send what they answer there: they are asked again.
+   */
+  #look(): void {
+    const isOther = this.#links.filter((link) => link.look()).length > 0;
+    for (const boot of new Set(this.#boots.values())) {
+      boot.places = this.#placesOf(boot.addresses);
+      if (isOther) this.#tell(boot);
+    }
+  }
+
+  #placesOf(addresses: readonly Octets[]): Boot["places"] {
+    return addresses.flatMap((address) => {
+      const names = this.#options.linksOf(address);
+      return this.#links.filter(({ name }) => names.includes(name))
+        .map((link) => ({ address, link }));
     });
   }
 
   #hear(
     message: Message,
     frame: Octets,
-    socket: PacketSocket,
+    link: Link,
     isOwn: boolean,
   ): void {
     switch (message.kind) {
       case "question":
-        return this.#answer(message, socket, isOwn);
+        return this.#answer(message, link, isOwn);
       case "claim":
         return this.#compare(message);
       case "syn":
-        return this.#keep(message, frame, socket);
+        return this.#keep(message, frame, link);
     }
   }
 
-  #answer(question: Question, socket: PacketSocket, isOwn: boolean): void {
+  #answer(question: Question, link: Link, isOwn: boolean): void {
     const { target, address, mac } = question;
     const boot = this.#boots.get(target.toHex());
     if (boot === undefined) return;
     // The machine itself, which makes sure that its address is free. It is on the network, then.
-    if (hasMac(boot, mac)) return boot.ask();
+    if (hasMac(boot, mac)) return this.#ask(boot);
     if (!isOwn) {
-      const answer = answerTo(question, boot.mac, socket.mac);
-      this.#attempt(boot, () => socket.send(answer));
-    } else if (!isZero(address)) this.#tellHost(boot, socket, target);
+      this.#attempt(
+        boot,
+        () => link.send((own) => answerTo(question, boot.mac, own)),
+      );
+    } else if (!isZero(address)) this.#tellHost(boot, link, target);
   }
 
   /**
@@ -223,10 +250,12 @@ export class Catcher {
    */
   #tellHost(
     boot: Boot,
-    { ifindex }: PacketSocket,
+    { socket }: Link,
     target: Octets,
     when?: "unless it knows better",
   ): void {
+    if (socket === undefined) return;
+    const { ifindex } = socket;
     const address = target.slice();
     this.#attempt(boot, () => {
       this.#neighbours.learn(ifindex, address, boot.mac, when);
@@ -253,21 +282,19 @@ export class Catcher {
   #keep(
     { mac, destination, connection }: Syn,
     frame: Octets,
-    socket: PacketSocket,
+    link: Link,
   ): void {
     const boot = this.#boots.get(destination.toHex());
     if (boot === undefined || !isSame(boot.mac, mac)) return;
-    boot.syns.keep(connection, { frame: frame.slice(), socket });
+    boot.syns.keep(connection, { frame: frame.slice(), link });
   }
 
   #letGo(boot: Boot): void {
     let count = 0;
-    for (const { frame, socket } of boot.syns.take()) {
-      const copy = forwardable(frame, socket.mac);
-      if (copy === undefined) continue; // damaged: whoever sent it will send it again
+    for (const { frame, link } of boot.syns.take()) {
       this.#attempt(boot, () => {
-        socket.send(copy);
-        count++;
+        // One that is damaged is not sent: whoever sent it will send it again.
+        if (link.send((own) => forwardable(frame, own))) count++;
       });
     }
     if (count === 0) return;
@@ -280,46 +307,28 @@ export class Catcher {
   }
 
   /**
-   * What asks for the machine and tells this host of it, now and again until {@linkcode Catcher.#askNoMore}. If somebody
-   * else answers, the address is theirs. Questions may wait for the machine somewhere, as in QEMU until there is a driver, which is why it is asked less often
-   * when it takes long.
+   * Asks for the machine and tells this host of it, now and again until {@linkcode Catcher.#askNoMore}. If somebody else
+   * answers, the address is theirs. Questions may wait for the machine somewhere, as in QEMU until there is a driver,
+   * which is why it is asked less often when it takes long.
    */
-  #asking(boot: Boot, works: readonly (() => void)[]): () => void {
-    if (works.length === 0) return () => {};
-    const until = this.#options.now() + OFTEN_FOR;
-    const ask = () => {
-      clearTimeout(boot.asking);
-      for (const work of works) this.#attempt(boot, work);
-      const isOften = this.#options.now() < until;
-      boot.asking = setTimeout(ask, isOften ? OFTEN : SELDOM);
-    };
-    return ask;
+  #ask(boot: Boot): void {
+    clearTimeout(boot.asking);
+    if (boot.isHeard || boot.addresses.length === 0) return;
+    this.#tell(boot);
+    const isOften = this.#options.now() < boot.began + OFTEN_FOR;
+    boot.asking = setTimeout(() => this.#ask(boot), isOften ? OFTEN : SELDOM);
   }
 
-  /** Tells this host where the machine will be, each for an address that it looks for at that socket's interface. */
-  #hints(
-    boot: Boot,
-    socket: PacketSocket,
-    links: ReadonlyMap<Octets, readonly string[]>,
-  ): (() => void)[] {
-    return boot.addresses.filter((each) =>
-      links.get(each)!.includes(socket.name)
-    ).map((each) => () =>
-      this.#tellHost(boot, socket, each, "unless it knows better")
-    );
-  }
-
-  /** Asks everybody there for the machine, each for one address. */
-  #questions(boot: Boot, socket: PacketSocket): (() => void)[] {
-    const all = this.#options.addressesOf(socket.name);
-    const ipv4 = all.find(({ length }) => length === 4) ?? new Uint8Array(4);
-    const linkLocal = all.find(isLinkLocal);
-    return boot.addresses.flatMap((address) => {
-      const own = address.length === 4 ? ipv4 : linkLocal;
-      if (own === undefined) return [];
-      const question = questionFor(address, own, socket.mac);
-      return [() => socket.send(question)];
-    });
+  /** Tells this host where the machine will be, and asks everybody for it, who learn where this host is. */
+  #tell(boot: Boot): void {
+    for (const { address, link } of boot.places) {
+      this.#tellHost(boot, link, address, "unless it knows better");
+    }
+    for (const link of this.#links) {
+      for (const address of boot.addresses) {
+        this.#attempt(boot, () => link.ask(address));
+      }
+    }
   }
 
   /** Forgets the machine, and lets this host forget it. */
@@ -335,7 +344,7 @@ export class Catcher {
   /** It has been heard of, or nobody needs to hear of it any more. */
   #askNoMore(boot: Boot): void {
     clearTimeout(boot.asking);
-    boot.ask = () => {};
+    boot.isHeard = true;
     boot.heard.resolve();
   }
 
@@ -347,7 +356,7 @@ export class Catcher {
     if (this.#boots.size > 0) return;
     this.#readable?.close();
     this.#readable = undefined;
-    this.#sockets = [];
+    this.#links = [];
   }
 
   /** What fails here does not stop a machine from booting. */
@@ -382,9 +391,4 @@ async function tryInterface(name: string): Promise<void> {
 
 function hasMac({ mac, otherMacs }: Boot, other: Octets): boolean {
   return [mac, ...otherMacs].some((each) => isSame(each, other));
-}
-
-/** Whether it is an IPv6 address of one link, RFC 4291 section 2.5.6. */
-function isLinkLocal({ length, 0: first, 1: second }: Octets): boolean {
-  return length === 16 && first === 0xfe && (second & 0xc0) === 0x80;
 }

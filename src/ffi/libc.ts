@@ -107,7 +107,8 @@ export function libc(): Libc {
 }
 
 /** asm-generic/errno-base.h, errno.h: the same on x86_64 and aarch64. */
-export const EPERM = 1, ENOENT = 2, ENODEV = 19, EAFNOSUPPORT = 97;
+export const EPERM = 1, ENOENT = 2, ENODEV = 19;
+export const EAFNOSUPPORT = 97, ENOBUFS = 105;
 
 /** A call failed. The message names it and has the system's words. */
 export class SystemError extends Error {
@@ -128,6 +129,11 @@ export class SystemError extends Error {
 /** The result of a call that was made just now; throws {@linkcode SystemError} where it is negative. */
 export function checked<T extends number | bigint>(call: string, result: T): T {
   if (result >= 0) return result;
+  throw new SystemError(call, lastError());
+}
+
+/** The error number of the call that has just failed. */
+export function lastError(): number {
   const errno = libc().__errno_location()!;
-  throw new SystemError(call, new Deno.UnsafePointerView(errno).getInt32());
+  return new Deno.UnsafePointerView(errno).getInt32();
 }

@@ -37,16 +37,15 @@ export type FrameHandler = (frame: Octets, isOwn: boolean) => void;
 export class PacketSocket implements AsyncDisposable {
   readonly fd: number;
   readonly ifindex: number;
-  /** The interface's own MAC address. */
-  readonly mac: Octets;
   readonly #frame = new Uint8Array(SNAP_LENGTH);
   readonly #address = new DataView(new ArrayBuffer(SOCKADDR_LL.size));
   readonly #addressLength = Uint32Array.of(SOCKADDR_LL.size);
+  readonly #name = new DataView(new ArrayBuffer(SOCKADDR_LL.size));
 
   /** Throws {@linkcode SystemError}: EPERM without CAP_NET_RAW, ENODEV where there is no such interface. */
   constructor(readonly name: string) {
-    const { socket, bind, setsockopt, getsockname, if_nametoindex } = libc();
-    this.ifindex = if_nametoindex(cString(name));
+    const { socket, bind, setsockopt } = libc();
+    this.ifindex = interfaceIndex(name);
     if (this.ifindex === 0) throw new SystemError("if_nametoindex", ENODEV);
     const type = SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK;
     // With no protocol, and so no frames until it is bound: by then the filter is there.
@@ -84,15 +83,34 @@ export class PacketSocket implements AsyncDisposable {
       bound.setUint16(SOCKADDR_LL.protocol, ETH_P_ALL, true);
       bound.setInt32(SOCKADDR_LL.ifindex, this.ifindex, true);
       checked("bind", bind(this.fd, bound, SOCKADDR_LL.size));
-      checked("getsockname", getsockname(this.fd, bound, this.#addressLength));
-      if (bound.getUint16(SOCKADDR_LL.hatype, true) !== ARPHRD_ETHER) {
+      if (this.#hardwareType() !== ARPHRD_ETHER) {
         throw new Error("it is no Ethernet interface");
       }
-      this.mac = new Uint8Array(bound.buffer, SOCKADDR_LL.addr, 6).slice();
     } catch (error) {
       libc().close(this.fd);
       throw error;
     }
+  }
+
+  /**
+   * The interface's own MAC address as it is now, since a bridge takes another one when a port joins or leaves it;
+   * undefined where the interface is gone.
+   */
+  get mac(): Octets | undefined {
+    if (this.#hardwareType() !== ARPHRD_ETHER) return undefined;
+    return new Uint8Array(this.#name.buffer, SOCKADDR_LL.addr, 6).slice();
+  }
+
+  /** Whether the interface of that name is still the one that this is on. */
+  get isThere(): boolean {
+    return interfaceIndex(this.name) === this.ifindex;
+  }
+
+  /** Reads the interface's address anew, and says of what type it is; 0 where the interface is gone. */
+  #hardwareType(): number {
+    const length = Uint32Array.of(SOCKADDR_LL.size);
+    checked("getsockname", libc().getsockname(this.fd, this.#name, length));
+    return this.#name.getUint16(SOCKADDR_LL.hatype, true);
   }
 
   /** Takes all frames that wait in the kernel, but no more than `max`. */
@@ -124,4 +142,9 @@ export class PacketSocket implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await libc().closeLater(this.fd);
   }
+}
+
+/** The index of an interface, which another one of its name does not have; 0 where there is none. */
+function interfaceIndex(name: string): number {
+  return libc().if_nametoindex(cString(name));
 }

@@ -8,6 +8,7 @@ import {
   assertEquals,
   assertGreater,
   assertMatch,
+  assertNotEquals,
   assertRejects,
 } from "@std/assert";
 import { questionFor } from "../../src/catch/answers.ts";
@@ -22,6 +23,7 @@ import { run } from "../run.ts";
 import { until } from "../until.ts";
 import { FRAMES, OTHERS } from "../wire/frames.ts";
 import {
+  addBridge,
   addDefaultRoute,
   BRIDGE,
   CONNECT,
@@ -100,6 +102,48 @@ async function connectWhileItBoots(
   const again = Number(await connecting);
   assertEquals(await portOf(guest.mac), guest.namespace.name);
   return again;
+}
+
+/** Adds a host that is not on the bridge yet, as a guest whose interface is made when it starts. */
+async function addUnborn(lab: Lab, name: string): Promise<LabHost> {
+  const guest = await lab.add(name, { isPluggedIn: false });
+  await here("ip", "link", "set", name, "nomaster");
+  await guest.namespace.spawn(...SERVE, PORT);
+  return guest;
+}
+
+async function join({ namespace }: LabHost): Promise<void> {
+  await here("ip", "link", "set", namespace.name, "master", BRIDGE);
+  await plugIn(namespace);
+}
+
+/** The MAC address of the bridge at this moment. */
+async function bridgeMac(): Promise<string> {
+  const text = await here("ip", "-o", "link", "show", "dev", BRIDGE);
+  return /link\/ether (\S+)/.exec(text)![1];
+}
+
+/** Resolves when the host knows where the bridge is now, and nothing else. */
+async function knowsBridge({ namespace }: LabHost): Promise<void> {
+  const mac = await bridgeMac();
+  await until(
+    `${namespace.name} knows that the bridge is at ${mac}`,
+    async () => (await neighbour(namespace.run, "10.99.0.1")).includes(mac),
+    10_000,
+  );
+}
+
+/** A machine boots, joins the bridge meanwhile, and is visited from this host at once. */
+async function visitAtBirth(catcher: Catcher, guest: LabHost): Promise<void> {
+  const caught = catcher.start(machine(guest));
+  const visits = [guest.ipv4, guest.ipv6].map((each) =>
+    here(...CONNECT, each, PORT)
+  );
+  await join(guest);
+  await caught.heard;
+  await knowsBridge(guest);
+  caught.ready();
+  await Promise.all(visits);
 }
 
 const SCENARIOS: Record<string, () => Promise<void>> = {
@@ -363,6 +407,66 @@ const SCENARIOS: Record<string, () => Promise<void>> = {
       );
       assertGreater(tries, 0, "there was a link");
       await here("ip", "link", "set", `late-${family}`, "down");
+    }
+    await catcher.close();
+  },
+
+  async joins() {
+    await using lab = await Lab.start();
+    const catcher = await newCatcher();
+    const guest = await addUnborn(lab, "guest"); // the only port there will be
+    const before = await bridgeMac();
+    await visitAtBirth(catcher, guest);
+    assertNotEquals(await bridgeMac(), before, "the bridge is fixed");
+    // Another port joins while it boots, with which the bridge has another MAC address.
+    const caught = catcher.start(machine(guest));
+    await caught.heard;
+    await knowsBridge(guest);
+    const other = await addUnborn(lab, "other");
+    const lowest = "02:00:00:00:00:01";
+    await here("ip", "link", "set", "other", "address", lowest);
+    await join(other);
+    assertEquals(await bridgeMac(), lowest);
+    await knowsBridge(guest);
+    caught.ready();
+    await catcher.close();
+    assertEquals(log.filter((line) => line.startsWith("WARN")), []);
+  },
+
+  async fixed() {
+    await using lab = await Lab.start();
+    const mac = "02:00:00:00:00:99";
+    await here("ip", "link", "set", BRIDGE, "address", mac);
+    const catcher = await newCatcher();
+    await visitAtBirth(catcher, await addUnborn(lab, "guest"));
+    assertEquals(await bridgeMac(), mac);
+    await catcher.close();
+  },
+
+  async anew() {
+    await using lab = await Lab.start();
+    const catcher = await newCatcher();
+    for (const [name, when] of [["guest", "gone already"], ["next", "goes"]]) {
+      const guest = await addUnborn(lab, name);
+      if (when === "gone already") await here("ip", "link", "delete", BRIDGE);
+      const caught = catcher.start(machine(guest));
+      if (when === "goes") await here("ip", "link", "delete", BRIDGE);
+      await until("its going is told", () => log.length > 0);
+      assertMatch(
+        log.splice(0).join(),
+        /^WARN(ING)? br0: nothing is caught there until that is mended: if_nametoindex: No such device$/,
+      );
+      await addBridge();
+      const visits = [guest.ipv4, guest.ipv6].map((each) =>
+        here(...CONNECT, each, PORT)
+      );
+      await join(guest);
+      await caught.heard;
+      await knowsBridge(guest);
+      caught.ready();
+      await Promise.all(visits);
+      assertEquals(await portOf(guest.mac), name);
+      log.length = 0;
     }
     await catcher.close();
   },

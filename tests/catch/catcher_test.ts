@@ -35,6 +35,15 @@ for (
       "linkless",
     ],
     [
+      "a guest whose interface gives the bridge another MAC address is told the one that the bridge has then, and again when that changes",
+      "joins",
+    ],
+    ["a bridge with a MAC address of its own keeps it", "fixed"],
+    [
+      "connections are caught on a bridge that is made anew while a machine boots",
+      "anew",
+    ],
+    [
       "a machine is not said to be heard of where its first address is in another network of this host's",
       "heard",
     ],

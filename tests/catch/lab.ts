@@ -31,9 +31,7 @@ export class Lab implements AsyncDisposable {
     await Deno.writeTextFile("/proc/sys/net/ipv4/ip_forward", "1");
     await Deno.writeTextFile("/proc/sys/net/ipv6/conf/all/forwarding", "1");
     await run(["ip", "link", "set", "lo", "up"]);
-    await run(["ip", "link", "add", BRIDGE, "type", "bridge"]);
-    await addAddresses(run, BRIDGE, "10.99.0.1/24", "fd99::1/64");
-    await run(["ip", "link", "set", BRIDGE, "up"]);
+    await addBridge();
     return new Lab();
   }
 
@@ -92,6 +90,13 @@ export class Lab implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#end.disposeAsync();
   }
+}
+
+/** The bridge without a port, as it is made: its MAC address is one of its ports' once it has any. */
+export async function addBridge(): Promise<void> {
+  await run(["ip", "link", "add", BRIDGE, "type", "bridge"]);
+  await addAddresses(run, BRIDGE, "10.99.0.1/24", "fd99::1/64");
+  await run(["ip", "link", "set", BRIDGE, "up"]);
 }
 
 /** The way back to the remote host, for what is on the bridge. */

@@ -61,6 +61,23 @@ test(
 );
 
 test(
+  "with --catch a guest that is the only port of a bridge, which takes its MAC address from it, is ready as soon as it listens",
+  async ({ guests: [guest] }) => {
+    await useNameServer();
+    await using jitsu = await startForVisits(guest, `--catch=${BRIDGE}`);
+    for (let round = 0; round < 2; round++) {
+      const floor = listening(guest);
+      const { answered, firstByte, error } = await visit(guest, 4);
+      const listened = await floor;
+      assert(firstByte !== undefined, error);
+      // One that knows the bridge at another MAC address goes on sending there for 8 s.
+      assertLess(answered - listened, 4_000, "answered late");
+      if (round === 0) await forgetGuest(jitsu, guest, []);
+    }
+  },
+);
+
+test(
   "whoever has the guest's address already ends it, with a warning",
   async ({ guests: [guest] }) => {
     await using owner = await neighbour();
