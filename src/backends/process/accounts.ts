@@ -9,9 +9,10 @@
 export interface Account {
   uid: number;
   gid: number;
-  /** The user's name and home directory, where /etc/passwd has them. */
+  /** The user's name, home directory and shell, where /etc/passwd has them. */
   name?: string;
   home?: string;
+  shell?: string;
 }
 
 const isNumber = (text: string) => /^\d+$/.test(text);
@@ -61,5 +62,6 @@ export function resolveAccount(
     gid: Number(gid),
     name: passwd?.[0],
     home: passwd?.[5],
+    shell: passwd?.[6],
   };
 }

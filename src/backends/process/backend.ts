@@ -9,14 +9,29 @@ import {
   type Machine,
   type MachineConfig,
 } from "../backend.ts";
-import { ProcessMachine } from "./machine.ts";
+import { Children } from "./children.ts";
+import { type ProcessHost, ProcessMachine } from "./machine.ts";
+import { Marks } from "./mark.ts";
+import { PipeReader } from "./pipes.ts";
+import { Spawner } from "./spawn.ts";
 import { Watchdog } from "./watchdog.ts";
+
+function newHost(): ProcessHost {
+  const marks = new Marks();
+  return {
+    marks,
+    watchdog: new Watchdog(marks.prefix),
+    spawner: new Spawner(),
+    children: new Children(),
+    pipes: new PipeReader(),
+  };
+}
 
 /** See the module's comment. */
 export class ProcessBackend implements Backend {
   /** By name: what runs goes on under another configuration of the same name. */
   readonly #machines = new Map<string, ProcessMachine>();
-  readonly #watchdog = new Watchdog();
+  readonly #host = newHost();
   /** Whose each pidfile is. */
   readonly #pidfiles = new Map<string, string>();
 
@@ -38,7 +53,7 @@ export class ProcessBackend implements Backend {
     if (known !== undefined) return known;
     const machine = await ProcessMachine.open(
       config,
-      this.#watchdog,
+      this.#host,
       () => this.#release(machine),
     );
     this.#machines.set(name, machine);
@@ -48,7 +63,10 @@ export class ProcessBackend implements Backend {
   async close(): Promise<void> {
     const machines = [...this.#machines.values()];
     await Promise.all(machines.map((machine) => machine.close()));
-    await this.#watchdog.close();
+    // As long as one is being started we bear its mark ourselves, and the watchdog would kill us.
+    await this.#host.spawner.idle();
+    await this.#host.watchdog.close();
+    await this.#host.pipes.close();
   }
 
   /** Forgets a machine, unless it has a process: that must not outlive the daemon. */

@@ -16,14 +16,18 @@ export interface Command {
   args: string[];
   /** Absolute. */
   cwd: string;
-  /** What is added to the inherited environment. */
-  env: Record<string, string>;
+  /** All of its environment. */
+  environment: Record<string, string>;
   uid?: number;
   gid?: number;
 }
 
 /** Where programs are looked for when PATH is not set, as in execvp(3). */
 const DEFAULT_PATH = "/bin:/usr/bin";
+/** PATH of somebody who has just logged in: ENV_PATH and ENV_SUPATH of login.defs(5), as most systems have them. */
+const USER_PATH = "/usr/local/bin:/usr/bin:/bin";
+const ROOT_PATH =
+  "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 function statOrUndefined(path: string): Deno.FileInfo | undefined {
   try {
@@ -75,10 +79,32 @@ function accountOf(user: string): Account {
   return resolveAccount(user);
 }
 
+/** Of our environment, what is for us alone: our own settings, and what systemd says to this service (systemd.exec(5)). */
+const OURS =
+  /^(JITSU_.*|NOTIFY_SOCKET|WATCHDOG_(PID|USEC)|LISTEN_(FDS|FDNAMES|PID)|CREDENTIALS_DIRECTORY)$/;
+
+let inherited: Record<string, string> | undefined;
+function inheritedEnvironment(): Record<string, string> {
+  return inherited ??= Object.fromEntries(
+    Object.entries(Deno.env.toObject()).filter(([name]) => !OURS.test(name)),
+  );
+}
+
+/** The environment that a user begins with, as in login(1). */
+function environmentOfUser({ uid, name, home, shell }: Account) {
+  const env: Record<string, string> = {
+    HOME: home ?? "/",
+    SHELL: shell || "/bin/sh",
+    PATH: uid === 0 ? ROOT_PATH : USER_PATH,
+  };
+  if (name !== undefined) env.USER = env.LOGNAME = name;
+  return env;
+}
+
 function environmentOf(settings: readonly string[], account?: Account) {
-  const env: Record<string, string> = {};
-  if (account?.name) env.USER = env.LOGNAME = account.name;
-  if (account?.home) env.HOME = account.home;
+  const env = account === undefined
+    ? { ...inheritedEnvironment() }
+    : environmentOfUser(account);
   for (const setting of settings) {
     const equals = setting.indexOf("=");
     env[setting.slice(0, equals)] = setting.slice(equals + 1);
@@ -104,7 +130,7 @@ export function commandOf({ keys }: MachineConfig): Command {
   const account = user === undefined
     ? undefined
     : checked("user", user, () => accountOf(user));
-  const env = environmentOf(keys.get("env") ?? [], account);
+  const environment = environmentOf(keys.get("env") ?? [], account);
   const cwd = resolve(only("cwd") ?? ".");
   checked("cwd", cwd, () => {
     if (!statOrUndefined(cwd)?.isDirectory) {
@@ -119,11 +145,18 @@ export function commandOf({ keys }: MachineConfig): Command {
       throw new Error(`expected ${(error as Error).message}`);
     }
   });
-  const path = env.PATH ?? Deno.env.get("PATH") ?? DEFAULT_PATH;
+  const path = environment.PATH ?? DEFAULT_PATH;
   const program = checked(
     "command",
     argv0,
     () => findProgram(argv0, cwd, path),
   );
-  return { program, args, cwd, env, uid: account?.uid, gid: account?.gid };
+  return {
+    program,
+    args,
+    cwd,
+    environment,
+    uid: account?.uid,
+    gid: account?.gid,
+  };
 }

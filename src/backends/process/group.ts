@@ -1,13 +1,18 @@
 /**
- * A process group: a process that was started as the leader of its own group, and all it started in turn. It is our
- * child, or one that an earlier daemon left suspended and that was found again by its pidfile.
+ * The processes of a machine: the one that was started, which leads a process group of its own, and all it started in
+ * turn, be they in that group or only bearing its mark. The leader is our child, or one that an earlier daemon left
+ * suspended and that was found again by its pidfile.
  *
  * @module
  */
 import { BackendError } from "../backend.ts";
 import { type ProcessStat, readStat } from "../../procfs.ts";
+import type { Children } from "./children.ts";
+import { libc } from "./libc.ts";
+import { bearersOf, killBearersOf, markOf, setMark } from "./mark.ts";
+import type { Spawned } from "./spawn.ts";
 
-/** How often a process that is not our child is looked at, to see whether it still lives. */
+/** How often a process that is not our child is looked at, to see whether it still lives and what it does. */
 const POLL_MS = 200;
 
 /** A process, whatever becomes of its number afterwards. */
@@ -15,10 +20,6 @@ export interface ProcessIdentity {
   pid: number;
   /** See `ProcessStat.startTime`. */
   startTime: number;
-}
-
-function describeEnd({ code, signal }: Deno.CommandStatus): string {
-  return signal === null ? `exited with code ${code}` : `killed by ${signal}`;
 }
 
 /** What the kernel says of the process, if it is there and leads its group; a zombie is not there. */
@@ -33,43 +34,79 @@ function statOf({ pid, startTime }: ProcessIdentity): ProcessStat | undefined {
 export class ProcessGroup implements ProcessIdentity {
   readonly pid: number;
   readonly startTime: number;
+  readonly mark: bigint;
+  readonly #ended = Promise.withResolvers<string>();
+  /** How the leader ended, in words; settles when the kernel has let go of it. */
+  readonly ended = this.#ended.promise;
+  /** Called when the leader may have been stopped or continued, by whosever signal. */
+  onMove?: () => void;
+  #release = () => {};
 
-  private constructor(
-    { pid, startTime }: ProcessIdentity,
-    /** How the leader ended, in words; settles when the kernel has let go of it. */
-    readonly ended: Promise<string>,
-    /** Stops looking at it: it lives on without us, and {@linkcode ended} may never settle. */
-    readonly release: () => void,
-  ) {
+  private constructor({ pid, startTime }: ProcessIdentity, mark: bigint) {
     this.pid = pid;
     this.startTime = startTime;
+    this.mark = mark;
   }
 
-  /** The group of a child that was just spawned with `detached`. */
-  static ofChild(child: Deno.ChildProcess): ProcessGroup {
+  /** The group of a child that was just spawned, bearing the mark. */
+  static ofChild(
+    { pid, child }: Spawned,
+    mark: bigint,
+    children: Children,
+  ): ProcessGroup {
     // A child that has exited already is a zombie until its status is asked for: it still has an entry.
-    const { startTime } = readStat(child.pid)!;
-    return new ProcessGroup(
-      { pid: child.pid, startTime },
-      child.status.then(describeEnd),
-      () => child.unref(),
-    );
+    const { startTime } = readStat(pid)!;
+    const group = new ProcessGroup({ pid, startTime }, mark);
+    children.watch(pid, {
+      ours: child === undefined,
+      onEnd: group.#ended.resolve,
+      onMove: () => group.onMove?.(),
+    });
+    group.#release = () => {
+      children.forget(pid);
+      child?.unref();
+    };
+    child?.status.then(({ code, signal }) => {
+      children.forget(pid);
+      group.#ended.resolve(
+        signal === null ? `exited with code ${code}` : `killed by ${signal}`,
+      );
+    });
+    return group;
   }
 
-  /** The group of a process that is not our child, if it still lives. */
-  static adopt(identity: ProcessIdentity): ProcessGroup | undefined {
+  /** The group of a process that is not our child, if it still lives; it bears our mark from now on. */
+  static async adopt(
+    identity: ProcessIdentity,
+    mark: bigint,
+  ): Promise<ProcessGroup | undefined> {
     if (statOf(identity) === undefined) return undefined;
-    const ended = Promise.withResolvers<string>();
+    const before = markOf(identity.pid);
+    setMark(identity.pid, mark);
+    if (before !== undefined) {
+      let marked;
+      do { // until none has started another meanwhile
+        const others = await bearersOf(before);
+        marked = others.filter((pid) => setMark(pid, mark));
+      } while (marked.length > 0);
+    }
+    const group = new ProcessGroup(identity, mark);
+    let state = group.state();
     const timer = setInterval(() => {
-      if (statOf(identity) !== undefined) return;
+      const last = state;
+      state = group.state();
+      if (state === last) return;
+      if (state !== "off") return group.onMove?.();
       clearInterval(timer);
-      ended.resolve("ended");
+      group.#ended.resolve("ended");
     }, POLL_MS);
-    return new ProcessGroup(
-      identity,
-      ended.promise,
-      () => clearInterval(timer),
-    );
+    group.#release = () => clearInterval(timer);
+    return group;
+  }
+
+  /** Stops looking at it: it lives on without us, and {@linkcode ended} may never settle. */
+  release(): void {
+    this.#release();
   }
 
   /** What its leader does now. */
@@ -79,12 +116,13 @@ export class ProcessGroup implements ProcessIdentity {
     return stat.state === "T" ? "paused" : "running";
   }
 
-  /** Sends signals to every process of the group. Throws {@linkcode BackendError} when that is not allowed. */
-  signal(...signals: Deno.Signal[]): void {
-    if (this.#isOurs()) {
-      for (const signal of signals) {
-        send(-this.pid, signal);
-      }
+  /** Sends signals to all its processes while its leader is there. Rejects with {@linkcode BackendError} when that is not allowed. */
+  async signal(...signals: Deno.Signal[]): Promise<void> {
+    if (!this.#isOurs()) return;
+    for (const signal of signals) send(-this.pid, signal);
+    for (const pid of await bearersOf(this.mark)) {
+      if (libc().getpgid(pid) === this.pid) continue;
+      for (const signal of signals) send(pid, signal);
     }
   }
 
@@ -99,11 +137,13 @@ export class ProcessGroup implements ProcessIdentity {
   }
 
   /**
-   * Kills what the leader left behind in its group, once it has {@linkcode ended}. Linux gives a group's number to
-   * nobody else while one process is left in it, so that right after the end the group is ours or empty.
+   * Kills what the leader left behind, once it has {@linkcode ended}, and resolves when that is gone. Linux gives a
+   * group's number to nobody else while one process is left in it, so that right after the end the group is ours or
+   * empty. Rejects with {@linkcode BackendError} when that is not allowed.
    */
-  killRest(): void {
+  async killRest(): Promise<void> {
     send(-this.pid, "SIGKILL");
+    await killBearersOf(this.mark);
   }
 }
 

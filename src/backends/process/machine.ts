@@ -12,10 +12,14 @@ import {
   type StartAction,
   type StateListener,
 } from "../backend.ts";
+import type { Children } from "./children.ts";
 import { type Command, commandOf } from "./command.ts";
 import { ProcessGroup } from "./group.ts";
-import { forEachLine } from "./output.ts";
+import type { Marks } from "./mark.ts";
+import { forEachLine, LineLimit } from "./output.ts";
 import { readPidfile, removePidfile, writePidfile } from "./pidfile.ts";
+import type { PipeReader } from "./pipes.ts";
+import type { Spawner } from "./spawn.ts";
 import type { Watchdog } from "./watchdog.ts";
 
 /** How long a process may take to stop executing after SIGSTOP; one that waits for a disk stops when it has waited. */
@@ -59,6 +63,35 @@ interface Run {
   over: Promise<void>;
 }
 
+/** What all machines of one backend share. */
+export interface ProcessHost {
+  readonly marks: Marks;
+  readonly watchdog: Watchdog;
+  readonly spawner: Spawner;
+  readonly children: Children;
+  readonly pipes: PipeReader;
+}
+
+/** Suspends all processes of a machine. Rejects with {@linkcode BackendError}, and they go on. */
+async function stop(group: ProcessGroup): Promise<void> {
+  // The leader first: were the group stopped at once, a leader amid vfork(2) would wait for its stopped child.
+  group.signalLeader("SIGSTOP");
+  const end = Date.now() + SUSPEND_TIMEOUT_MS;
+  while (group.state() === "running" && Date.now() < end) await delay(1);
+  switch (group.state()) {
+    case "off":
+      throw new BackendError("it ended before it was suspended");
+    case "running":
+      group.signalLeader("SIGCONT");
+      throw new BackendError(
+        `it still executes ${
+          SUSPEND_TIMEOUT_MS / 1000
+        } s after SIGSTOP, it may be waiting for a disk`,
+      );
+  }
+  await group.signal("SIGSTOP");
+}
+
 /** See the module's comment. */
 export class ProcessMachine implements Machine {
   readonly id: string;
@@ -67,38 +100,44 @@ export class ProcessMachine implements Machine {
   onStateChange?: StateListener;
   #command: Command;
   #pidfile?: string;
-  readonly #watchdog: Watchdog;
+  readonly #host: ProcessHost;
   /** Ends the reading of output that something which left the process group keeps open. */
   readonly #reading = new AbortController();
   #run?: Run;
+  /** Whether a process is being started that there is no run of yet. */
+  #starting = false;
+  /** The state that was told last while there is a run. */
+  #told?: "running" | "paused";
+  /** Whether we are stopping or continuing it ourselves. */
+  #moving = false;
   #closed = false;
 
   private constructor(
     config: MachineConfig,
-    watchdog: Watchdog,
+    host: ProcessHost,
     readonly release: () => void,
   ) {
     this.id = this.name = config.name;
     this.#command = commandOf(config);
     this.#pidfile = pidfileOf(config);
     this.gracePeriod = gracePeriodOf(config);
-    this.#watchdog = watchdog;
+    this.#host = host;
   }
 
   /** Checks the configuration, and adopts the process that an earlier daemon left. */
   static async open(
     config: MachineConfig,
-    watchdog: Watchdog,
+    host: ProcessHost,
     release: () => void,
   ): Promise<ProcessMachine> {
-    const machine = new ProcessMachine(config, watchdog, release);
+    const machine = new ProcessMachine(config, host, release);
     await machine.#adopt();
     return machine;
   }
 
   /** Whether there is no process. */
   get isOff(): boolean {
-    return this.#run === undefined;
+    return this.#run === undefined && !this.#starting;
   }
 
   /** Goes by another configuration from the next start on. Throws {@linkcode BackendError}, and all stays as it was. */
@@ -120,13 +159,17 @@ export class ProcessMachine implements Machine {
   async #adopt(): Promise<void> {
     if (this.#pidfile === undefined) return;
     const identity = await readPidfile(this.#pidfile);
-    const group = identity && ProcessGroup.adopt(identity);
+    if (identity === undefined) return;
+    const { watchdog, marks } = this.#host;
+    const mark = marks.next();
+    await watchdog.leave(mark); // until it is known what it does
+    const group = await ProcessGroup.adopt(identity, mark);
     if (group === undefined) return;
     if (group.state() === "running") {
-      await this.#watchdog.open();
-      await this.#watchdog.track(group);
+      await watchdog.open();
+      await watchdog.track(mark);
     }
-    this.#run = { group, over: this.#whenOver(group) };
+    this.#attend(group, group.state() === "paused" ? "paused" : "running");
     log("backend").info(
       `${this.name}: found process ${group.pid} again, ${group.state()}`,
     );
@@ -145,21 +188,26 @@ export class ProcessMachine implements Machine {
       case "running":
         return "found running";
       case "paused":
-        await this.#watchdog.open();
-        await this.#watchdog.track(run!.group);
-        run!.group.signal("SIGCONT");
-        this.onStateChange?.("running", "continued with SIGCONT");
+        await this.#resume(run!.group);
         return "unpaused";
       case "off":
         await run!.over;
     }
-    await this.#watchdog.open();
-    if (this.#closed) throw new BackendError("Jitsu is exiting");
-    const group = this.#spawn();
-    const tracked = this.#watchdog.track(group);
-    this.#run = { group, over: this.#whenOver(group) };
-    this.onStateChange?.("running", `started as process ${group.pid}`);
-    await tracked;
+    await this.#host.watchdog.open();
+    this.#starting = true;
+    try {
+      if (this.#closed) throw new BackendError("Jitsu is exiting");
+      const group = await this.#spawn();
+      this.#attend(group, "running");
+      this.onStateChange?.("running", `started as process ${group.pid}`);
+    } finally {
+      this.#starting = false;
+    }
+    const { group } = this.#run!;
+    if (this.#closed) {
+      await this.destroy();
+      throw new BackendError("Jitsu is exiting");
+    }
     if (this.#pidfile !== undefined) {
       try {
         await writePidfile(this.#pidfile, group);
@@ -172,39 +220,45 @@ export class ProcessMachine implements Machine {
   }
 
   async destroy(): Promise<void> {
-    this.#run?.group.signal("SIGKILL");
-    await this.#run?.over;
+    const run = this.#run;
+    await run?.group.signal("SIGKILL");
+    await run?.over;
   }
 
   // A process that was suspended gets SIGTERM only once it continues.
-  shutdown(): Promise<void> {
-    return Promise.try(() => this.#run?.group.signal("SIGTERM", "SIGCONT"));
+  async shutdown(): Promise<void> {
+    await this.#run?.group.signal("SIGTERM", "SIGCONT");
   }
 
   async suspend(): Promise<"paused"> {
     const group = this.#run?.group;
     if (group === undefined) throw new BackendError("it does not run");
     if (group.state() === "paused") return "paused";
-    // The leader first: were the group stopped at once, a leader amid vfork(2) would wait for its stopped child.
-    group.signalLeader("SIGSTOP");
-    const end = Date.now() + SUSPEND_TIMEOUT_MS;
-    while (group.state() === "running" && Date.now() < end) await delay(1);
-    switch (group.state()) {
-      case "off":
-        throw new BackendError("it ended before it was suspended");
-      case "running":
-        group.signalLeader("SIGCONT");
-        throw new BackendError(
-          `it still executes ${
-            SUSPEND_TIMEOUT_MS / 1000
-          } s after SIGSTOP, it may be waiting for a disk`,
-        );
+    this.#moving = true;
+    try {
+      await stop(group);
+    } finally {
+      this.#moving = false;
     }
-    group.signal("SIGSTOP");
-    this.onStateChange?.("paused", "stopped with SIGSTOP");
+    this.#tell("paused", "stopped with SIGSTOP");
     // Only with a pidfile would anybody find it again.
-    if (this.#pidfile !== undefined) await this.#watchdog.untrack(group);
+    if (this.#pidfile !== undefined) {
+      await this.#host.watchdog.leave(group.mark);
+    }
     return "paused";
+  }
+
+  async #resume(group: ProcessGroup): Promise<void> {
+    const { watchdog } = this.#host;
+    await watchdog.open();
+    await watchdog.track(group.mark);
+    this.#moving = true;
+    try {
+      await group.signal("SIGCONT");
+    } finally {
+      this.#moving = false;
+    }
+    this.#tell("running", "continued with SIGCONT");
   }
 
   /** A process has no network interfaces of its own. */
@@ -229,14 +283,14 @@ export class ProcessMachine implements Machine {
 
   async #leave({ group, over }: Run): Promise<void> {
     if (this.#pidfile !== undefined && group.state() === "paused") {
-      await this.#watchdog.untrack(group);
+      await this.#host.watchdog.leave(group.mark);
       group.release();
       log("backend").info(`${this.name}: left process ${group.pid} suspended`);
       return;
     }
-    group.signal("SIGTERM", "SIGCONT");
+    await group.signal("SIGTERM", "SIGCONT");
     if (await settlesWithin(over, CLOSE_TERM_MS)) return;
-    group.signal("SIGKILL");
+    await group.signal("SIGKILL");
     if (await settlesWithin(over, CLOSE_KILL_MS)) return;
     group.release();
     log("backend").error(
@@ -244,53 +298,75 @@ export class ProcessMachine implements Machine {
     );
   }
 
-  /** Throws {@linkcode BackendError}. */
-  #spawn(): ProcessGroup {
-    const { program, ...options } = this.#command;
+  /** Rejects with {@linkcode BackendError}. */
+  async #spawn(): Promise<ProcessGroup> {
+    const { marks, spawner, pipes, children } = this.#host;
+    const mark = marks.next();
     // Output that we read would be lost for a process that outlives us.
-    const output = this.#pidfile === undefined ? "piped" : "inherit";
-    let child: Deno.ChildProcess;
-    try {
-      child = new Deno.Command(program, {
-        ...options,
-        stdin: "null",
-        stdout: output,
-        stderr: output,
-        detached: true, // its own session and process group: setsid(2)
-      }).spawn();
-    } catch (error) {
-      const hint = error instanceof Deno.errors.NotFound
-        ? ": it or the interpreter it names is gone"
-        : "";
-      throw new BackendError((error as Error).message + hint);
-    }
-    const group = ProcessGroup.ofChild(child);
-    if (output === "piped") {
-      this.#logLines(child.stdout);
-      this.#logLines(child.stderr);
-    }
-    return group;
+    const reader = this.#pidfile === undefined ? pipes : undefined;
+    const spawned = await spawner.run(this.#command, mark, reader);
+    this.#log(spawned.output);
+    return ProcessGroup.ofChild(spawned, mark, children);
   }
 
-  #logLines(stream: ReadableStream<Uint8Array<ArrayBuffer>>): void {
+  /** From here on there is a run. */
+  #attend(group: ProcessGroup, state: "running" | "paused"): void {
+    this.#told = state;
+    group.onMove = () => this.#onMove(group);
+    this.#run = { group, over: this.#whenOver(group) };
+  }
+
+  /** Somebody stopped or continued it, be it we. */
+  #onMove(group: ProcessGroup): void {
+    const state = group.state();
+    if (state === "off" || this.#moving) return;
+    this.#tell(
+      state,
+      state === "paused" ? "stopped by a signal" : "continued by a signal",
+    );
+  }
+
+  #tell(state: "running" | "paused", reason: string): void {
+    if (state === this.#told) return;
+    this.#told = state;
+    this.onStateChange?.(state, reason);
+  }
+
+  #log(output: readonly ReadableStream<Uint8Array<ArrayBuffer>>[]): void {
+    const limit = new LineLimit(
+      (line) =>
+        log("machine").info(`${this.name}: ${line}`, { machine: this.name }),
+      (message) => log("machine").warn(`${this.name}: ${message}`),
+    );
+    Promise.all(output.map((stream) => this.#logLines(stream, limit)))
+      .then(() => limit.end());
+  }
+
+  async #logLines(
+    stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+    limit: LineLimit,
+  ): Promise<void> {
     const { signal } = this.#reading;
-    forEachLine(stream, (line) => {
-      log("machine").info(`${this.name}: ${line}`, { machine: this.name });
-    }, signal).catch((error) => {
+    try {
+      await forEachLine(stream, (line) => limit.take(line), signal);
+    } catch (error) {
       if (signal.aborted) return;
-      log("backend").warn(`${this.name}: reading its output: ${error.message}`);
-    });
+      log("backend").warn(
+        `${this.name}: reading its output: ${(error as Error).message}`,
+      );
+    }
   }
 
   async #whenOver(group: ProcessGroup): Promise<void> {
     const reason = await group.ended;
     try {
-      group.killRest();
+      await group.killRest();
       if (this.#pidfile !== undefined) await removePidfile(this.#pidfile);
     } catch (error) {
       log("backend").warn(`${this.name}: ${(error as Error).message}`);
     }
-    await this.#watchdog.untrack(group);
+    group.onMove = undefined;
+    await this.#host.watchdog.track(group.mark);
     this.#run = undefined;
     this.onStateChange?.("off", reason);
   }

@@ -1,41 +1,46 @@
 /**
  * Sees to it that no process outlives the daemon, not even one that is killed with SIGKILL and can do nothing itself.
  *
- * The kernel's own means, PR_SET_PDEATHSIG, is not to be had from Deno and would reach the child only, not what the
- * child started. So one small shell reads from a pipe which process groups there are; the pipe ends when the daemon
- * does, however that came, and then the shell kills them all. The one gap is the fraction of a millisecond between the
- * start of a process and the message that tells of it. (To have each process wait for a word from us before it runs
- * would close it, but takes a shell in front of every command, which changes its environment and hides why it can't be
- * executed.)
+ * One small shell reads from a pipe; the pipe ends when the daemon does, however that came, and then the shell kills
+ * all that bear a mark of this daemon (mark.ts). A process has its mark from its first moment on, so the shell need not
+ * be told of it. One that was being started when the daemon was killed is not missed either: until it executes its
+ * program it has our end of the pipe, as all that is made by fork(2) or vfork(2).
  *
  * @module
  */
 import { log } from "../../log.ts";
 import { BackendError } from "../backend.ts";
-import type { ProcessIdentity } from "./group.ts";
 
 /**
- * "+ PID START" adds the group of that leader, "- PID START" removes it. A leader that has an entry in /proc with
- * another start time (field 22 of proc_pid_stat(5), the 20th after the name in parentheses) is somebody else's;
- * without an entry, the group is what it left behind.
+ * $1 is what our marks begin with. "- MARK" has those who bear that mark left alone, "+ MARK" no more. At the end
+ * /proc is gone through until twice in a row nobody was found who had not been killed before: what is killed can start
+ * nothing more (fork(2) fails once SIGKILL is pending), but goes when the kernel likes, and stays as a zombie while
+ * nobody asks for it. The line in /proc/PID/limits is "Max resident set  SOFT  HARD  bytes" (proc_pid_limits(5)).
  */
 const SCRIPT = `
 trap '' HUP INT QUIT TERM
-groups=' '
-while read -r sign pid start; do
-  group="$pid:$start"
+left=' ' killed=' ' quiet=0
+while read -r sign mark; do
   case $sign in
-    +) groups="$groups$group " ;;
-    -) groups="\${groups%% $group *} \${groups#* $group }" ;;
+    -) left="$left$mark " ;;
+    +) left="\${left%% $mark *} \${left#* $mark }" ;;
   esac
 done
-for group in $groups; do
-  pid=\${group%:*}
-  stat=$(cat "/proc/$pid/stat")
-  set -- \${stat##*) }
-  if [ -z "$stat" ] || [ "\${20}" = "\${group#*:}" ]; then
-    kill -s KILL -- "-$pid"
-  fi
+while [ $quiet -lt 2 ]; do
+  quiet=$((quiet + 1))
+  for limits in /proc/[0-9]*/limits; do
+    soft=
+    while read -r max resident set soft hard; do
+      [ "$max $resident $set" = 'Max resident set' ] && break
+      soft=
+    done <"$limits"
+    pid=\${limits#/proc/} pid=\${pid%/limits}
+    case $soft in "$1"???????) ;; *) continue ;; esac
+    case $left in *" $soft "*) continue ;; esac
+    case $killed in *" $pid "*) continue ;; esac
+    kill -s KILL "$pid"
+    killed="$killed$pid " quiet=0
+  done
 done
 `;
 
@@ -44,13 +49,16 @@ const TOO_SOON_MS = 1000;
 
 /** See the module's comment. */
 export class Watchdog {
-  /** What the shell knows, or is told once it runs again: "PID START". */
-  readonly #groups = new Set<string>();
+  /** The marks of those who are left alone; a shell that is started anew is told of them. */
+  readonly #left = new Set<bigint>();
   #shell?: {
     input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
     ended: Promise<void>;
   };
   #closed = false;
+
+  /** @param prefix what the marks begin with, see `Marks.prefix` */
+  constructor(readonly prefix: string) {}
 
   /** Starts the shell unless it runs. Rejects with {@linkcode BackendError}. */
   async open(): Promise<void> {
@@ -60,7 +68,7 @@ export class Watchdog {
     let child: Deno.ChildProcess;
     try {
       child = new Deno.Command("/bin/sh", {
-        args: ["-c", SCRIPT],
+        args: ["-c", SCRIPT, "jitsu-watchdog", this.prefix],
         cwd: "/",
         clearEnv: true,
         env: { PATH: "/usr/bin:/bin" },
@@ -83,25 +91,23 @@ export class Watchdog {
     });
     this.#shell = { input, ended };
     // The first write to a pipe waits for the event loop, those after it go out at once: an empty message to be past it.
-    const messages = ["", ...[...this.#groups].map((group) => `+ ${group}`)];
+    const messages = ["", ...[...this.#left].map((mark) => `- ${mark}`)];
     await Promise.all(messages.map((message) => this.#tell(message)));
   }
 
-  /** Once this resolves, the group is killed when the daemon ends. */
-  async track({ pid, startTime }: ProcessIdentity): Promise<void> {
-    const group = `${pid} ${startTime}`;
-    if (this.#groups.has(group)) return;
-    this.#groups.add(group);
-    await this.#tell(`+ ${group}`);
+  /** Once this resolves, those who bear the mark are left alone when the daemon ends. */
+  async leave(mark: bigint): Promise<void> {
+    if (this.#left.has(mark)) return;
+    this.#left.add(mark);
+    await this.#tell(`- ${mark}`);
   }
 
-  /** Once this resolves, the group is left alone. */
-  async untrack({ pid, startTime }: ProcessIdentity): Promise<void> {
-    const group = `${pid} ${startTime}`;
-    if (this.#groups.delete(group)) await this.#tell(`- ${group}`);
+  /** Once this resolves, those who bear the mark are killed when the daemon ends, as all that bear marks of ours are. */
+  async track(mark: bigint): Promise<void> {
+    if (this.#left.delete(mark)) await this.#tell(`+ ${mark}`);
   }
 
-  /** Ends the shell, which kills what is still tracked. */
+  /** Ends the shell, which kills what still bears a mark and is not to be left. */
   async close(): Promise<void> {
     this.#closed = true;
     const shell = this.#shell;
@@ -112,7 +118,7 @@ export class Watchdog {
   }
 
   async #tell(message: string): Promise<void> {
-    // A shell that is gone can't be told; its successor is told of all groups.
+    // A shell that is gone can't be told; its successor is told of all marks.
     await this.#shell?.input.write(new TextEncoder().encode(message + "\n"))
       .catch(() => {});
   }

@@ -22,7 +22,13 @@ async function withFiles(
 
 Deno.test("a user comes with the group that /etc/passwd gives it", () =>
   withFiles((resolve) => {
-    const www = { uid: 33, gid: 34, name: "www", home: "/var/www" };
+    const www = {
+      uid: 33,
+      gid: 34,
+      name: "www",
+      home: "/var/www",
+      shell: "/bin/false",
+    };
     assertEquals(resolve("www"), www);
     assertEquals(resolve("33"), www);
     assertEquals(resolve("www:kvm"), { ...www, gid: 104 });
@@ -31,7 +37,13 @@ Deno.test("a user comes with the group that /etc/passwd gives it", () =>
 
 Deno.test("a number without an entry is taken as it is where its group is given", () =>
   withFiles((resolve) => {
-    const account = { uid: 4711, gid: 4712, name: undefined, home: undefined };
+    const account = {
+      uid: 4711,
+      gid: 4712,
+      name: undefined,
+      home: undefined,
+      shell: undefined,
+    };
     assertEquals(resolve("4711:4712"), account);
     assertThrows(() => resolve("4711"), Error, "name its group too");
   }));
@@ -43,6 +55,7 @@ Deno.test("a name that looks like a number wins over that number", () =>
       gid: 8,
       name: "1000",
       home: "/odd",
+      shell: "",
     })
   ));
 

@@ -31,14 +31,18 @@ async function withDirectory(
 
 Deno.test("a program without a slash is found on PATH", () =>
   withDirectory((dir) => {
-    assertEquals(command({ command: "sh -c 'exit 3'", env: "PATH=/bin" }), {
+    const { environment, ...rest } = command({
+      command: "sh -c 'exit 3'",
+      env: "PATH=/bin",
+    });
+    assertEquals(rest, {
       program: "/bin/sh",
       args: ["-c", "exit 3"],
       cwd: Deno.cwd(),
-      env: { PATH: "/bin" },
       uid: undefined,
       gid: undefined,
     });
+    assertEquals(environment.PATH, "/bin");
     const env = `PATH=/nonexistent:${dir}`;
     assertEquals(
       command({ command: "server", env }).program,
@@ -87,11 +91,11 @@ Deno.test("a directory that is not there is refused", () =>
   }));
 
 Deno.test("the environment keeps every = after the first, and the last value of a name counts", () => {
-  const { env } = command({
+  const { environment: { A, B, C } } = command({
     command: "sh",
     env: ["A=1", "B=x=y=z", "A=2", "C="],
   });
-  assertEquals(env, { A: "2", B: "x=y=z", C: "" });
+  assertEquals({ A, B, C }, { A: "2", B: "x=y=z", C: "" });
 });
 
 const root = Deno.uid() === 0;
@@ -108,16 +112,23 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a user brings its name and its home, which env can override",
+  name:
+    "a user begins as after a log-in, with nothing of ours but what env sets",
   ignore: !root,
   fn() {
-    const { env, uid, gid } = command({
+    const { environment, uid, gid } = command({
       command: "sh",
       user: "root:0",
       env: "HOME=/x",
     });
-    assertEquals({ env, uid, gid }, {
-      env: { USER: "root", LOGNAME: "root", HOME: "/x" },
+    assertEquals({ environment, uid, gid }, {
+      environment: {
+        HOME: "/x",
+        SHELL: "/bin/bash",
+        PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        USER: "root",
+        LOGNAME: "root",
+      },
       uid: 0,
       gid: 0,
     });

@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { BackendError } from "../../../src/backends/backend.ts";
+import { MAX_LINES } from "../../../src/backends/process/output.ts";
+import { readStat } from "../../../src/procfs.ts";
 import { until } from "../../until.ts";
 import {
   captureLog,
@@ -176,7 +178,7 @@ Deno.test("a program that can't be executed is a failed start that says why", as
   assertEquals(backend.told, []);
 });
 
-Deno.test("signals from elsewhere show in the state", async () => {
+Deno.test("what signals from elsewhere do to a process is told at once", async () => {
   using dir = new TestDirectory();
   await using backend = new TestBackend();
   const www = await backend.with({ command: family(`${dir.path}/pid`) });
@@ -184,7 +186,12 @@ Deno.test("signals from elsewhere show in the state", async () => {
   const pid = Number(await contentOf(`${dir.path}/pid`));
 
   Deno.kill(pid, "SIGSTOP");
-  await until("paused", async () => await www.state() === "paused");
+  await backend.tells(/^www paused: stopped by a signal$/);
+  assertEquals(await www.state(), "paused");
+  Deno.kill(pid, "SIGCONT");
+  await backend.tells(/^www running: continued by a signal$/);
+  Deno.kill(pid, "SIGSTOP");
+  await backend.tells(/^www paused: stopped by a signal$/);
   assertEquals(await www.start(), "unpaused");
   assertEquals(await www.state(), "running");
 
@@ -229,28 +236,55 @@ Deno.test("output goes to the log line by line under the machine's name", async 
   ]);
 });
 
-Deno.test("a process that closes its output keeps running, one that floods it does too", async () => {
+Deno.test("a process that closes its output keeps running", async () => {
   using dir = new TestDirectory();
   const log = captureLog();
   await using backend = new TestBackend();
   const www = await backend.with({
     command:
-      `sh -c 'i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done; exec >&- 2>&-; echo >${dir.path}/closed; exec sleep 1000'`,
+      `sh -c 'echo one; exec >&- 2>&-; echo >${dir.path}/closed; exec sleep 1000'`,
   });
   await www.start();
   await contentOf(`${dir.path}/closed`);
-  await until("all lines", () => log.length >= 20000);
-  assertEquals(log.at(-1), "machine INFO www: line 19999");
+  await until("all lines", () => log.length === 1);
+  assertEquals(await www.state(), "running");
+});
+
+Deno.test("of a flood of output the beginning is logged and the rest counted, and nobody waits for it", async () => {
+  using dir = new TestDirectory();
+  const log = captureLog();
+  await using backend = new TestBackend();
+  const www = await backend.with({
+    command:
+      `sh -c 'yes | head -n 500000; echo >${dir.path}/end; exec >&- 2>&-; exec sleep 1000'`,
+  });
+  let longest = 0;
+  let last = performance.now();
+  const timer = setInterval(() => {
+    longest = Math.max(longest, performance.now() - last);
+    last = performance.now();
+  }, 1);
+  await www.start();
+  await contentOf(`${dir.path}/end`);
+  await until("the count", () => log.length > MAX_LINES);
+  clearInterval(timer);
+  assertEquals(log.length, MAX_LINES + 1);
+  assertEquals(
+    log.at(-1),
+    `machine WARN www: ${
+      500000 - MAX_LINES
+    } lines of its output were dropped: it wrote more than 2000 in 10 s`,
+  );
+  // A second or more when each line was logged; the limit is for machines that are busy with much else.
+  assert(longest < 500, `others waited ${longest} ms`);
   assertEquals(await www.state(), "running");
 });
 
 Deno.test("a process gets its directory and its environment, and nothing on stdin", async () => {
   using dir = new TestDirectory();
   await using backend = new TestBackend();
-  Deno.env.set("JITSU_TEST_INHERITED", "yes");
   const www = await backend.with({
-    command:
-      `sh -c '{ pwd -P; echo "$A $B $JITSU_TEST_INHERITED"; wc -c; } >out'`,
+    command: `sh -c '{ pwd -P; echo "$A $B $HOME"; wc -c; } >out'`,
     cwd: dir.path,
     env: ["A=x y", "B=$HOME"],
   });
@@ -260,7 +294,7 @@ Deno.test("a process gets its directory and its environment, and nothing on stdi
     await contentOf(`${dir.path}/out`),
     [
       Deno.realPathSync(dir.path),
-      "x y $HOME yes",
+      `x y $HOME ${Deno.env.get("HOME") ?? ""}`,
       "0",
     ].join("\n"),
   );
@@ -337,22 +371,35 @@ Deno.test("closing stops every process, gently where it heeds SIGTERM", async ()
   );
 });
 
-Deno.test("closing does not wait for what left the group and keeps the output open", async () => {
-  using dir = new TestDirectory();
-  const backend = new TestBackend();
-  const www = await backend.with({
-    command: `sh -c 'setsid sh -c "echo \\$\\$ >$0; exec sleep 1000" & wait' ${
-      dir.path + "/pid"
-    }`,
+/** A command that waits for one that left its group, its session and its parent, and wrote its pid to the file. */
+const stray = (file: string) =>
+  `sh -c '(setsid sh -c "echo \\$\\$ >$0; exec sleep 1000" &); exec sleep 1000' ${file}`;
+
+for (const end of ["destroy", "shutdown", "close"] as const) {
+  Deno.test(`what left the process group is gone after ${end}, too`, async () => {
+    using dir = new TestDirectory();
+    await using backend = new TestBackend();
+    const www = await backend.with({ command: stray(`${dir.path}/pid`) });
+    await www.start();
+    const pid = Number(await contentOf(`${dir.path}/pid`));
+    assert(membersOf(pid).length > 0, "it leads a group of its own");
+    if (end === "close") await backend.close();
+    else await www[end]();
+    await backend.tells(/^www off/);
+    assert(!lives(pid));
   });
+}
+
+Deno.test("what left the process group is suspended and goes on with the process", async () => {
+  using dir = new TestDirectory();
+  await using backend = new TestBackend();
+  const www = await backend.with({ command: stray(`${dir.path}/pid`) });
   await www.start();
   const pid = Number(await contentOf(`${dir.path}/pid`));
-  try {
-    await backend.close();
-    assert(lives(pid), "else the test shows nothing");
-  } finally {
-    Deno.kill(pid, "SIGKILL");
-  }
+  await www.suspend();
+  await until("it to stop", () => readStat(pid)?.state === "T");
+  await www.start();
+  await until("it to go on", () => readStat(pid)?.state === "S");
 });
 
 Deno.test("a process goes on when its machine is asked for with another command, which counts at the next start", async () => {

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { readProcessFile, readStat } from "../../../src/procfs.ts";
+import { bearing, Marks } from "../../../src/backends/process/mark.ts";
 import { Watchdog } from "../../../src/backends/process/watchdog.ts";
 import { until } from "../../until.ts";
 import type { Start } from "./daemon.ts";
@@ -13,13 +14,23 @@ import {
 } from "./support.ts";
 
 /** Runs daemon.ts with these machines; resolves when they run, or are suspended. */
-async function daemon(...machines: Start[]): Promise<Deno.ChildProcess> {
+function daemon(...machines: Start[]): Promise<Deno.ChildProcess> {
+  return run(machines.map((machine) => JSON.stringify(machine)));
+}
+
+/** Runs daemon.ts with so many machines that are started at once; resolves when that begins. */
+function burst(count: number, command: string): Promise<Deno.ChildProcess> {
+  const machine = JSON.stringify({ keys: { command } });
+  return run(["--at-once", ...Array.from({ length: count }, () => machine)]);
+}
+
+async function run(args: string[]): Promise<Deno.ChildProcess> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       "run",
       "-A",
       new URL("daemon.ts", import.meta.url).pathname,
-      ...machines.map((machine) => JSON.stringify(machine)),
+      ...args,
     ],
     stdin: "null",
     stdout: "piped",
@@ -43,7 +54,7 @@ const pidsIn = async (file: string) =>
 const watchdogs = () =>
   processes().filter(({ pid, ppid }) =>
     ppid === Deno.pid &&
-    readProcessFile(pid, "cmdline")?.includes("groups=' '")
+    readProcessFile(pid, "cmdline")?.includes("jitsu-watchdog")
   ).map(({ pid }) => pid);
 
 Deno.test("a daemon that is killed takes its processes with it, also suspended ones", async () => {
@@ -135,23 +146,52 @@ Deno.test("a watchdog that is killed has a successor that knows what it knew", a
   assertEquals(watchdogs().length, 1);
 });
 
-Deno.test("a group is killed when the watchdog ends, one that is no longer tracked is not", async () => {
-  const spawn = () =>
-    new Deno.Command("sleep", { args: ["1000"], detached: true }).spawn();
-  const [tracked, untracked, reused] = [spawn(), spawn(), spawn()];
-  const { startTime } = readStat(tracked.pid)!;
-  const watchdog = new Watchdog();
+Deno.test("who bears one of our marks is killed when the watchdog ends, who is to be left or bears another's is not", async () => {
+  const ours = new Marks(), others = new Marks();
+  const bearer = (mark: bigint) =>
+    bearing(
+      mark,
+      () =>
+        new Deno.Command("sleep", { args: ["1000"], detached: true }).spawn(),
+    );
+  const left = ours.next(), leftOnce = ours.next();
+  const killed = [await bearer(ours.next()), await bearer(leftOnce)];
+  const spared = [await bearer(left), await bearer(others.next())];
+  const watchdog = new Watchdog(ours.prefix);
   await watchdog.open();
-  await watchdog.track({ pid: untracked.pid, startTime });
-  await watchdog.track({ pid: tracked.pid, startTime });
-  // As if its number had belonged to another process before.
-  await watchdog.track({ pid: reused.pid, startTime: startTime - 1 });
-  await watchdog.untrack({ pid: untracked.pid, startTime });
+  await watchdog.leave(leftOnce);
+  await watchdog.leave(left);
+  await watchdog.track(leftOnce);
   await watchdog.close();
-  assertEquals((await tracked.status).signal, "SIGKILL");
-  for (const child of [untracked, reused]) {
+  for (const child of killed) {
+    assertEquals((await child.status).signal, "SIGKILL");
+  }
+  for (const child of spared) {
     assert(lives(child.pid));
     child.kill("SIGKILL");
     await child.status;
+  }
+});
+
+Deno.test("a daemon that is killed amid a burst of starts leaves nothing, not even what left its group and parent", async () => {
+  using dir = new TestDirectory();
+  // Each tells of itself and, in a session of its own and without a parent, of another, as soon as it runs.
+  const command =
+    `sh -c 'echo $$ >>"$0"; (setsid sh -c "echo \\$\\$ >>$0; exec sleep 1000" &) & exec sleep 1000' ${dir.path}/pids`;
+  for (let i = 0; i < 5; i++) {
+    Deno.writeTextFileSync(`${dir.path}/pids`, "");
+    const pids = () =>
+      Deno.readTextFileSync(`${dir.path}/pids`).split("\n").filter((line) =>
+        line
+      ).map(Number);
+    await using child = await burst(60, command);
+    await until("some to run", () => pids().length > 5 * i + 1);
+    child.kill("SIGKILL");
+    await child.status;
+    await until("all to be gone", () => !pids().some(lives));
+    const before = pids().length;
+    assert(before < 120, "the daemon was killed amid the burst");
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    assertEquals(pids().length, before, "nothing starts any more");
   }
 });

@@ -1,0 +1,140 @@
+/**
+ * The mark by which all processes of a machine are known, whatever they do: a number in their soft limit RLIMIT_RSS.
+ *
+ * The kernel gives a child its parent's limits within the very call that makes it (fork(2), clone(2)), so there is no
+ * moment at which a child is without its mark, and leaving the process group (setsid(2)), the parent (a second fork) or
+ * the environment changes nothing. The limit itself has had no effect since Linux 2.4.30 (getrlimit(2)); everybody may
+ * set it, and it can be read of every process that we may signal. A cgroup would do as well, but has to be delegated by
+ * whoever runs the system; PR_SET_CHILD_SUBREAPER would take a process beside ours, which is another 50 MB in a program
+ * like this one. Who sets RLIMIT_RSS itself (`ulimit -m`) gets away, unless it is in the machine's process group.
+ *
+ * A mark is a number of 19 digits: 4, eleven that this daemon has drawn, seven that count its starts.
+ *
+ * @module
+ */
+import { BackendError } from "../backend.ts";
+import { libc } from "./libc.ts";
+import { readStat } from "../../procfs.ts";
+
+/** `<bits/resource.h>` */
+const RLIMIT_RSS = 5;
+
+const RUN_DIGITS = 11, COUNT_DIGITS = 7;
+
+/** How long processes that were killed may take to go, in milliseconds; one that waits for a disk goes later. */
+const KILLED_TIMEOUT_MS = 1000;
+
+const delay = (ms: number) =>
+  new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+/** Soft and hard limit (struct rlimit) of a process, 0 for our own; undefined where there is none, or not for us. */
+function limitOf(pid: number): BigUint64Array<ArrayBuffer> | undefined {
+  const limit = new BigUint64Array(2);
+  const failed = libc().prlimit(
+    pid,
+    RLIMIT_RSS,
+    null,
+    new Uint8Array(limit.buffer),
+  );
+  return failed ? undefined : limit;
+}
+
+/** Sets the soft limit, and tells whether that could be done. */
+function setLimit(pid: number, soft: bigint): boolean {
+  const limit = limitOf(pid);
+  if (limit === undefined) return false;
+  limit[0] = soft;
+  return libc().prlimit(pid, RLIMIT_RSS, new Uint8Array(limit.buffer), null) ===
+    0;
+}
+
+/** The mark that a process has, be it ours or an earlier daemon's. */
+export function markOf(pid: number): bigint | undefined {
+  const soft = limitOf(pid)?.[0];
+  return soft !== undefined && /^4\d{18}$/.test(String(soft))
+    ? soft
+    : undefined;
+}
+
+/** Has a process, and what it will start, bear the mark; false where it is gone or not ours to mark. */
+export function setMark(pid: number, mark: bigint): boolean {
+  return setLimit(pid, mark);
+}
+
+/** All that bear the mark and live; zombies do not. */
+export async function bearersOf(mark: bigint): Promise<number[]> {
+  const pids: number[] = [];
+  // Reading the directory is the pool's work, asking for a limit takes a microsecond.
+  for await (const { name } of Deno.readDir("/proc")) {
+    const pid = Number(name);
+    if (pid > 0 && pid !== Deno.pid && limitOf(pid)?.[0] === mark) {
+      pids.push(pid);
+    }
+  }
+  return pids.filter((pid) => lives(pid));
+}
+
+function lives(pid: number): boolean {
+  const state = readStat(pid)?.state;
+  return state !== undefined && state !== "Z" && state !== "X";
+}
+
+/**
+ * Kills all that bear the mark, also what they start meanwhile, and resolves when they are gone or a second has passed.
+ * Processes that run as another user are beyond us unless we are root.
+ */
+export async function killBearersOf(mark: bigint): Promise<void> {
+  const end = Date.now() + KILLED_TIMEOUT_MS;
+  for (;;) {
+    const pids = await bearersOf(mark);
+    if (pids.length === 0 || Date.now() > end) return;
+    for (const pid of pids) {
+      try {
+        if (limitOf(pid)?.[0] === mark) Deno.kill(pid, "SIGKILL");
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+    }
+    await delay(2);
+  }
+}
+
+/** Makes the marks of one daemon. */
+export class Marks {
+  /** What all marks of this daemon begin with. */
+  readonly prefix: string;
+  #count = 0;
+
+  constructor() {
+    const random = crypto.getRandomValues(new BigUint64Array(1))[0];
+    const digits = random % 10n ** BigInt(RUN_DIGITS);
+    this.prefix = `4${String(digits).padStart(RUN_DIGITS, "0")}`;
+  }
+
+  /** A mark that no other start of this daemon has. */
+  next(): bigint {
+    const count = this.#count++ % 10 ** COUNT_DIGITS;
+    return BigInt(this.prefix + String(count).padStart(COUNT_DIGITS, "0"));
+  }
+}
+
+/**
+ * Has this process bear the mark while `call` runs, and with it all that is started meanwhile.
+ * Rejects with {@linkcode BackendError} where it may not.
+ */
+export async function bearing<T>(
+  mark: bigint,
+  call: () => T | Promise<T>,
+): Promise<T> {
+  const before = limitOf(0)![0];
+  if (!setLimit(0, mark)) {
+    throw new BackendError(
+      "processes cannot be marked by their limit RLIMIT_RSS: its hard limit is too low: lift it (ulimit -Hm unlimited, or LimitRSS=infinity in a systemd unit)",
+    );
+  }
+  try {
+    return await call();
+  } finally {
+    setLimit(0, before);
+  }
+}
