@@ -38,7 +38,8 @@ export const PROCESS: BackendDescription = {
       name: "env",
       repeatable: true,
       doc:
-        "NAME=VALUE, added to the environment that the process inherits from the daemon.",
+        "NAME=VALUE, added to the environment, which is the daemon's without JITSU_* and what systemd tells the daemon, or " +
+        "with user= a new one.",
       expected: (value) =>
         /^[^=\0]+=[^\0]*$/.test(value) ? undefined : "NAME=VALUE",
     },
@@ -46,7 +47,7 @@ export const PROCESS: BackendDescription = {
       name: "user",
       doc:
         "USER or USER:GROUP to run it as, by name or number. Needs root. The process is in that one group only, not in " +
-        "the user's other groups: name the group it needs, for example user=www:kvm. Sets HOME, USER and LOGNAME.",
+        "the user's other groups: name the group it needs, for example user=www:kvm. Its environment is that user's HOME, SHELL, USER, LOGNAME and PATH.",
       expected: (value) =>
         /^[^:]+(:[^:]+)?$/.test(value) ? undefined : "USER or USER:GROUP",
     },

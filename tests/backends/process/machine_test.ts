@@ -328,6 +328,35 @@ Deno.test({
   },
 });
 
+for (const user of root ? [[], ["nobody:4711"]] : [[]]) {
+  Deno.test(`what the environment tells Jitsu alone does not reach a process${user.length ? " of another user" : ""}`, async () => {
+    using dir = new TestDirectory();
+    Deno.chmodSync(dir.path, 0o777);
+    // In a daemon of its own, since the environment is read once.
+    const command = `sh -c 'env >"$0"; exec sleep 1000' ${dir.path}/env`;
+    const ours = { JITSU_XAPI_PASSWORD: "secret", NOTIFY_SOCKET: "/n" };
+    await using child = new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "-A",
+        new URL("daemon.ts", import.meta.url).pathname,
+        JSON.stringify({ keys: { command, user, env: ["A=b"] } }),
+      ],
+      env: { ...ours, OF_THE_SERVICE: "yes" },
+      stdin: "null",
+      stdout: "null",
+    }).spawn();
+    const lines = (await contentOf(`${dir.path}/env`)).split("\n");
+    assert(lines.includes("A=b"));
+    assertEquals(lines.includes("OF_THE_SERVICE=yes"), user.length === 0);
+    for (const name of Object.keys(ours)) {
+      assert(!lines.some((line) => line.startsWith(`${name}=`)), name);
+    }
+    child.kill();
+    await child.status;
+  });
+}
+
 Deno.test("kill_timeout is the grace period where it is given", async () => {
   await using backend = new TestBackend();
   const machine = (keys = {}) => backend.with({ command: "true", ...keys });
