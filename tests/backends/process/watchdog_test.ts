@@ -50,10 +50,10 @@ const stubborn = (file: string) =>
 const pidsIn = async (file: string) =>
   (await contentOf(file)).split(" ").map(Number);
 
-/** The watchdogs that this process started. */
-const watchdogs = () =>
+/** The watchdogs that a process started. */
+const watchdogs = (parent = Deno.pid) =>
   processes().filter(({ pid, ppid }) =>
-    ppid === Deno.pid &&
+    ppid === parent &&
     readProcessFile(pid, "cmdline")?.includes("jitsu-watchdog")
   ).map(({ pid }) => pid);
 
@@ -186,12 +186,15 @@ Deno.test("a daemon that is killed amid a burst of starts leaves nothing, not ev
       ).map(Number);
     await using child = await burst(60, command);
     await until("some to run", () => pids().length > 5 * i + 1);
+    const [watchdog] = watchdogs(child.pid);
     child.kill("SIGKILL");
     await child.status;
+    await until("the watchdog to be done", () => !lives(watchdog));
     await until("all to be gone", () => !pids().some(lives));
-    const before = pids().length;
-    assert(before < 120, "the daemon was killed amid the burst");
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    assertEquals(pids().length, before, "nothing starts any more");
+    assert(pids().length < 120, "the daemon was killed amid the burst");
+    const rest = processes().filter(({ pid, state }) =>
+      state !== "Z" && readProcessFile(pid, "cmdline")?.includes(dir.path)
+    );
+    assertEquals(rest, []);
   }
 });
