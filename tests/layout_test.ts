@@ -16,7 +16,8 @@ const HOUSE = [
   ["backends"],
   ["install", "xen", "catch", "dns"],
   ["service", "control", "wire", "net"],
-  ["store", "ffi", "std", "log.ts", "clock.ts", "limit.ts", "procfs.ts"],
+  ["store"],
+  ["ffi", "std", "log.ts", "clock.ts", "files.ts", "limit.ts", "procfs.ts"],
 ];
 const DNS = [["serve"], ["forward"], ["zone"], ["wire"]];
 const CLI = [

@@ -49,11 +49,11 @@ export class Database {
   readonly #statements = new Map<string, StatementSync>();
 
   /** Opens the file, or makes it; it keeps the last `kept` events. Nothing is changed of a file that is not fit. */
-  constructor(path: string, kept: number) {
+  constructor(path: string, kept: number, anyOwner = false) {
     this.#path = path;
     this.#kept = kept;
     try {
-      this.#db = openFile(path);
+      this.#db = openFile(path, anyOwner);
       this.#file = identity(path)!;
     } catch (error) {
       throw explain(path, error);

@@ -4,14 +4,22 @@
  * @module
  */
 import { DatabaseSync } from "node:sqlite";
+import { checkForOthers, FileError } from "../files.ts";
 import { damaged } from "./explain.ts";
 import { APPLICATION_ID, migrate, MIGRATIONS } from "./schema.ts";
 import { StoreError } from "./store.ts";
 
 type Row = Record<string, string | number | null>;
 
-/** Opens the file, or makes it. Nothing is changed of a file that is not fit; explain.ts knows the errors. */
-export function openFile(path: string): DatabaseSync {
+/** What SQLite has beside a database, and believes: the write-ahead log, or the journal of one without it. */
+const COMPANIONS = ["-wal", "-journal", "-shm"];
+
+/**
+ * Opens the file, or makes it. Nothing is changed of a file that is not fit, which one that others could have written is
+ * not, unless `anyOwner` is given; explain.ts knows the errors.
+ */
+export function openFile(path: string, anyOwner: boolean): DatabaseSync {
+  if (!anyOwner) { for (const end of ["", ...COMPANIONS]) check(path + end); }
   createPrivately(path);
   let db: DatabaseSync | undefined;
   try {
@@ -24,6 +32,16 @@ export function openFile(path: string): DatabaseSync {
     // Where the system knows the reason, it says it in plainer words than SQLite.
     if (!(error instanceof StoreError)) openOnce(path);
     throw error;
+  }
+}
+
+function check(path: string): void {
+  try {
+    checkForOthers(path);
+  } catch (error) {
+    if (!(error instanceof FileError)) throw error;
+    // Why it cannot be looked at is found again, and explained, when it is opened.
+    if (error.code === undefined) throw new StoreError(error.message);
   }
 }
 

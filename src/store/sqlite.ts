@@ -28,6 +28,8 @@ const MAX_PENDING = 10_000;
 const RETRY_INTERVAL = 5000;
 
 export interface SqliteOptions {
+  /** Whether others may have written the file: for those who only show or change what is in it. */
+  anyOwner?: boolean;
   /** How many events are kept; 100,000 unless given. */
   kept?: number;
   /** Told once why nothing can be written. */
@@ -63,9 +65,10 @@ export class SqliteStore implements Store {
   ): Promise<SqliteStore> {
     const thread = new Thread();
     try {
-      const { kept = HISTORY_KEPT } = options;
+      const { kept = HISTORY_KEPT, anyOwner = false } = options;
       // An absolute path is never one of SQLite's special names, such as ":memory:".
-      await thread.call({ method: "open", args: [resolve(path), kept] });
+      const args: [string, number, boolean] = [resolve(path), kept, anyOwner];
+      await thread.call({ method: "open", args });
     } catch (error) {
       thread.end();
       throw error;

@@ -156,3 +156,28 @@ Deno.test("a database marked as Jitsu's says so in its header", async () => {
     [APPLICATION_ID, MIGRATIONS.length, "wal"],
   );
 });
+
+Deno.test("a file, log or journal that others could have written is refused, but for those who only look", async () => {
+  for (const end of ["", "-wal", "-journal"]) {
+    using file = new TestFile();
+    await filled(file);
+    const path = file.path + end;
+    if (end !== "") Deno.writeTextFileSync(path, "");
+    Deno.chmodSync(path, 0o666);
+    await assertRefused(file, "others may write it (mode 666)");
+    const store = await file.open({ anyOwner: true });
+    assertEquals((await store.unikernels()).length, 1);
+    await store.close();
+  }
+});
+
+Deno.test("a symbolic link in the place of a database is refused, and what it leads to stays as it is", async () => {
+  using file = new TestFile(), elsewhere = new TestFile();
+  Deno.symlinkSync(elsewhere.path, file.path);
+  await assertRejects(
+    () => file.open(),
+    StoreError,
+    `database ${file.path}: it is a symbolic link`,
+  );
+  assertEquals([...Deno.readDirSync(elsewhere.directory)], []);
+});

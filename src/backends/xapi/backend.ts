@@ -50,7 +50,7 @@ export async function openXapi(
       }: expected the UUID of a pool, which \`xe pool-list\` shows`,
     );
   }
-  const password = await findPassword(
+  const password = findPassword(
     target,
     settings.get("xapi-password-file"),
   );

@@ -147,7 +147,7 @@ export class Login {
           `${before.message}; the next log-in there is in ${left} s`,
         );
       }
-      await this.#password.reread();
+      this.#password.reread();
     }
     const { user } = this.#target, password = this.#password.value;
     const method = "session.login_with_password";

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { FileError, readTrusted } from "../../files.ts";
 import { log } from "../../log.ts";
 import { BackendError } from "../backend.ts";
 import type { Target } from "./connect.ts";
@@ -28,10 +29,10 @@ export class Password {
   }
 
   /** Reads the file anew, if there is one. Where it cannot be read, the password stays, and the log says why. */
-  async reread(): Promise<void> {
+  reread(): void {
     if (this.#file === undefined) return;
     try {
-      this.#value = await readPassword(this.#file);
+      this.#value = readPassword(this.#file);
       this.#all.add(this.#value);
     } catch (error) {
       if (!(error instanceof BackendError)) throw error;
@@ -42,20 +43,20 @@ export class Password {
 
 /**
  * The password. Warns where others can read it, too. `environment` is read as `Deno.env` is.
- * Rejects with {@linkcode BackendError} where there is none.
+ * Throws {@linkcode BackendError} where there is none.
  */
-export async function findPassword(
+export function findPassword(
   target: Target,
   file: string | undefined,
   environment: { get(name: string): string | undefined } = Deno.env,
-): Promise<Password> {
+): Password {
   if (target.password !== undefined) {
     log("backend").warn(
       "the password in --connect can be seen by everybody on this host (ps), and in the shell's history: put it into " +
         `a file for --xapi-password-file, or into ${VARIABLE}`,
     );
   }
-  if (file !== undefined) return new Password(await readPassword(file), file);
+  if (file !== undefined) return new Password(readPassword(file), file);
   const password = environment.get(VARIABLE) || target.password;
   if (password === undefined) {
     throw new BackendError(
@@ -66,16 +67,16 @@ export async function findPassword(
   return new Password(password);
 }
 
-async function readPassword(path: string): Promise<string> {
+function readPassword(path: string): string {
   const what = `--xapi-password-file ${path}`;
-  let text: string, mode: number | null;
+  let text: string, mode: number;
   try {
-    text = await Deno.readTextFile(path);
-    ({ mode } = await Deno.stat(path));
+    ({ text, mode } = readTrusted(path, { followLink: true }));
   } catch (error) {
-    throw new BackendError(`${what}: ${(error as Error).message}`);
+    if (!(error instanceof FileError)) throw error;
+    throw new BackendError(`${what}: ${error.message}`);
   }
-  if (mode !== null && (mode & 0o077) !== 0) {
+  if ((mode & 0o077) !== 0) {
     log("backend").warn(
       `${what} can be read by others than its owner (mode ${
         (mode & 0o777).toString(8)

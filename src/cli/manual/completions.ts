@@ -50,34 +50,44 @@ function bash(): string {
   const values = everyOption().filter(({ value }) => value).map((option) => {
     const found = valuesOf(option);
     const reply = found === "files"
-      ? 'compgen -f -- "$word"'
-      : `compgen -W ${quote(found.join(" "))} -- "$word"`;
-    return `    ${
-      pattern(option)
-    }) mapfile -t COMPREPLY < <(${reply}); return;;`;
+      ? "_jitsu_files"
+      : `_jitsu_match ${found.join(" ")}`;
+    return `    ${pattern(option)}) ${reply}; return;;`;
   });
   const commands = ALL.map(({ name, options, operand }) => {
     const words = operand?.choices?.join(" ") ?? "";
     const more = operand?.name === "NAME"
-      ? "$(_jitsu_names)"
+      ? " others=_jitsu_names"
       : operand?.name === "FILE"
-      ? '$(compgen -f -- "$word")'
+      ? " others=_jitsu_files"
       : "";
-    return `    ${name}) options="${names(options)}" words="${words}${more}";;`;
+    return `    ${name}) options="${names(options)}" words="${words}"${more};;`;
   });
   return `# bash completion for jitsu. Put this into ~/.bashrc: source <(jitsu completions bash)
+# Names of files and unikernels may be anything: they are never expanded, and quoted where they are put.
+_jitsu_match() {
+  local each
+  for each; do [[ $each == "$word"* ]] && COMPREPLY+=("$each"); done
+}
+_jitsu_files() {
+  compopt -o filenames 2>/dev/null
+  mapfile -t COMPREPLY < <(compgen -f -- "$word")
+}
 _jitsu_names() {
-  local i control=()
+  local i each quoted control=()
   for ((i = 1; i < COMP_CWORD; i++)); do
     if [[ \${COMP_WORDS[i]} == --control ]]; then
       [[ \${COMP_WORDS[i + 1]} == = ]] && ((i++))
       control=(--control "\${COMP_WORDS[i + 1]}")
     fi
   done
-  "\${COMP_WORDS[0]}" status --names "\${control[@]}" 2>/dev/null
+  while IFS= read -r each; do
+    printf -v quoted %q "$each"
+    [[ $each == "$word"* || $quoted == "$word"* ]] && COMPREPLY+=("$quoted")
+  done < <("\${COMP_WORDS[0]}" status --names "\${control[@]}" 2>/dev/null)
 }
 _jitsu() {
-  local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD - 1]} options words=
+  local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD - 1]} options words= others=
   COMPREPLY=()
   if [[ $word == = ]]; then word=; else [[ $before == = ]] && before=\${COMP_WORDS[COMP_CWORD - 2]}; fi
   case $before in
@@ -89,8 +99,9 @@ ${commands.join("\n")}
     ALL.map(({ name }) => name).join(" ")
   }";;
   esac
-  [[ $word == -* ]] && words=$options
-  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+  [[ $word == -* ]] && words=$options others=
+  _jitsu_match $words
+  [[ -z $others ]] || $others
 }
 complete -F _jitsu jitsu
 `;

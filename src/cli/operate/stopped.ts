@@ -46,7 +46,9 @@ export class StoppedDaemon implements AsyncDisposable {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
       throw new Unreachable(`no daemon runs, and there is no database ${path}`);
     }
-    return new StoppedDaemon(await SqliteStore.open(path), path, backend);
+    // Nothing of it is run here, and the service may be another user's than who looks at it.
+    const store = await SqliteStore.open(path, { anyOwner: true });
+    return new StoppedDaemon(store, path, backend);
   }
 
   private constructor(store: Store, path: string, backend: string) {

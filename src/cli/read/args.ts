@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { FileError, readTrusted } from "../../files.ts";
 import { type ConfigFile, readConfigFile } from "./config_file.ts";
 import { type Given, readOption } from "./given.ts";
 import {
@@ -81,11 +82,12 @@ function fileOf(
   if (!path) return undefined;
   let text: string;
   try {
-    text = Deno.readTextFileSync(path);
+    ({ text } = readTrusted(path, { followLink: true }));
   } catch (error) {
-    // Deno adds what it did and to which file, which is said already.
-    const [reason] = (error as Error).message.split(/: (?:open|readfile) '/);
-    problems.push(`option --config ${quoted(path)}: ${printable(reason)}`);
+    if (!(error instanceof FileError)) throw error;
+    problems.push(
+      `option --config ${quoted(path)}: ${printable(error.message)}`,
+    );
     return { given: new Map(), unikernels: [], problems: [] };
   }
   const file = readConfigFile(path, text, TABLE);

@@ -29,9 +29,16 @@ export function readText(text: string): string {
   return text;
 }
 
-/** The absolute path of a directory, without a slash at its end. */
+/**
+ * The absolute path of a directory, without a slash at its end. It goes into units and scripts, whose languages have
+ * each a way of their own to read anything but these characters.
+ */
 export function readDirectory(text: string): string {
-  if (!text.startsWith("/")) throw new ValueError("an absolute path");
+  if (!/^\/[\w./+@-]*$/.test(text)) {
+    throw new ValueError(
+      'an absolute path of letters, digits, "/", ".", "_", "-", "+" and "@"',
+    );
+  }
   return text.replace(/\/+$/, "");
 }
 

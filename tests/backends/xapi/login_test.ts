@@ -211,7 +211,7 @@ async function withLogin(
   try {
     await withFile(password, async (path) => {
       const target = parseConnect(fake.url)!;
-      const found = await findPassword(target, path);
+      const found = findPassword(target, path);
       let now = 0;
       const rpc = new Rpc(http, found.all);
       const login = new Login(rpc, target, found, undefined, () => now);

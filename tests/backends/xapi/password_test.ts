@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { BackendError } from "../../../src/backends/backend.ts";
 import { parseConnect } from "../../../src/backends/xapi/connect.ts";
 import { findPassword } from "../../../src/backends/xapi/password.ts";
@@ -18,29 +18,29 @@ function environment(password?: string) {
 
 Deno.test("a password comes from the file, then the environment, then the URL", async () => {
   collectLog("backend");
-  await withFile("from-file\n", async (path) => {
+  await withFile("from-file\n", (path) => {
     assertEquals(
-      (await findPassword(inUrl, path, environment("from-env"))).value,
+      findPassword(inUrl, path, environment("from-env")).value,
       "from-file",
     );
   });
   assertEquals(
-    (await findPassword(inUrl, undefined, environment("from-env"))).value,
+    findPassword(inUrl, undefined, environment("from-env")).value,
     "from-env",
   );
   assertEquals(
-    (await findPassword(inUrl, undefined, environment())).value,
+    findPassword(inUrl, undefined, environment()).value,
     "from-url",
   );
   assertEquals(
-    (await findPassword(inUrl, undefined, environment(""))).value,
+    findPassword(inUrl, undefined, environment("")).value,
     "from-url",
   );
 });
 
-Deno.test("a password in the URL is warned about, and not shown", async () => {
+Deno.test("a password in the URL is warned about, and not shown", () => {
   const log = collectLog("backend");
-  await findPassword(inUrl, undefined, environment("from-env"));
+  findPassword(inUrl, undefined, environment("from-env"));
   assertEquals(log.length, 1);
   assertStringIncludes(
     log[0],
@@ -54,9 +54,9 @@ Deno.test("a password file that others can read is warned about, and used", asyn
     const [mode, warnings] of [[0o600, 0], [0o400, 0], [0o640, 1], [0o604, 1]]
   ) {
     const log = collectLog("backend");
-    await withFile("secret", async (path) => {
+    await withFile("secret", (path) => {
       assertEquals(
-        (await findPassword(bare, path, environment())).value,
+        findPassword(bare, path, environment()).value,
         "secret",
       );
       assertEquals(log.length, warnings);
@@ -74,9 +74,9 @@ Deno.test("only the line's end is no part of a password", async () => {
       ["a\n\n", "a\n"],
     ]
   ) {
-    await withFile(content, async (path) => {
+    await withFile(content, (path) => {
       assertEquals(
-        (await findPassword(bare, path, environment())).value,
+        findPassword(bare, path, environment()).value,
         password,
       );
     });
@@ -85,18 +85,18 @@ Deno.test("only the line's end is no part of a password", async () => {
 
 Deno.test("a password that is missing is told with how to give it", async () => {
   collectLog("backend");
-  const refusal = async (file?: string) =>
-    (await assertRejects(
+  const refusal = (file?: string) =>
+    assertThrows(
       () => findPassword(bare, file, environment()),
       BackendError,
-    )).message;
-  assertStringIncludes(await refusal(), "there is no password for me at xs1: ");
-  assertStringIncludes(await refusal(), "--xapi-password-file");
+    ).message;
+  assertStringIncludes(refusal(), "there is no password for me at xs1: ");
+  assertStringIncludes(refusal(), "--xapi-password-file");
   assertStringIncludes(
-    await refusal("/nonexistent"),
-    "--xapi-password-file /nonexistent: No such file",
+    refusal("/nonexistent"),
+    "--xapi-password-file /nonexistent: no such file",
   );
-  await withFile("\n", async (path) => {
-    assertStringIncludes(await refusal(path), `${path} is empty`);
+  await withFile("\n", (path) => {
+    assertStringIncludes(refusal(path), `${path} is empty`);
   });
 });

@@ -17,7 +17,7 @@ import { type FakeOptions, FakeXapi, PASSWORD } from "./fake/server.ts";
 /** A file for the time of a test. */
 export async function withFile<T>(
   content: string,
-  use: (path: string) => Promise<T>,
+  use: (path: string) => T | Promise<T>,
   mode = 0o600,
 ): Promise<T> {
   const path = await Deno.makeTempFile();

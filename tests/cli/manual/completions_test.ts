@@ -40,6 +40,84 @@ zpty -d z`,
     `source $argv[1]; complete -C "jitsu $argv[2..]" | string split -f1 \\t`,
 };
 
+/** Names that a shell would run something for, if it evaluated them. */
+const HOSTILE = [
+  "$(touch PWNED)x.toml",
+  "`touch PWNED`.toml",
+  "a;touch PWNED;.toml",
+  "a'$(touch PWNED)'.toml",
+  "-e PWNED*[x]?.toml",
+];
+
+/**
+ * Types the line into the shell in a terminal, lets it complete the last word (to the only one there is), and presses
+ * Enter. The shell ends with the terminal.
+ */
+const TYPIST = String.raw`
+import os, pty, select, sys, time
+line, ready, *command = sys.argv[1:]
+pid, fd = pty.fork()
+if pid == 0: os.execvp(command[0], command)
+seen = b""
+def see(what):
+    global seen
+    end = time.monotonic() + 30
+    while what not in seen and time.monotonic() < end:
+        if select.select([fd], [], [], 1)[0]: seen += os.read(fd, 65536)
+    if what not in seen: sys.exit(f"{what} was not shown: {seen}")
+    seen = b""
+os.write(fd, (ready + "\r").encode()); see(b"READY")
+os.write(fd, line.encode()); os.write(fd, b"\t"); see(b"toml")
+os.write(fd, b"\r"); see(b"ASKED"); os.kill(pid, 9)
+`;
+
+/** What each shell is told first: to read the completions, and to say READY when it has. */
+const GET_READY: Record<Shell, [ready: string, ...command: string[]]> = {
+  bash: ["source ../completions; echo REA''DY", "bash", "--norc", "-i"],
+  zsh: [
+    "autoload -Uz compinit; compinit -D -u; source ../completions; echo REA''DY",
+    "zsh",
+    "-f",
+    "-i",
+  ],
+  fish: ["source ../completions; echo REA''DY", "fish", "--no-config", "-i"],
+};
+
+/** Completes the word after `jitsu COMMAND ` in a terminal, where `name` is all there is, and returns what ran then. */
+async function accept(
+  shell: Shell,
+  command: "check" | "stop",
+  name: string,
+): Promise<string[]> {
+  using dir = new TestDirectory();
+  Deno.writeTextFileSync(`${dir.path}/completions`, completions(shell));
+  Deno.writeTextFileSync(`${dir.path}/name`, `${name}\n`);
+  Deno.writeTextFileSync(
+    `${dir.path}/jitsu`,
+    `#!/bin/sh
+[ "$2" = --names ] && exec cat ${dir.path}/name
+printf '%s\\n' "$@" >${dir.path}/asked; echo ASKED\n`,
+    { mode: 0o755 },
+  );
+  const cwd = `${dir.path}/here`;
+  Deno.mkdirSync(cwd);
+  if (command === "check") Deno.writeTextFileSync(`${cwd}/${name}`, "");
+  const { code, stderr } = await new Deno.Command("python3", {
+    args: ["-c", TYPIST, `jitsu ${command} `, ...GET_READY[shell]],
+    env: {
+      PATH: `${dir.path}:${Deno.env.get("PATH")}`,
+      HOME: dir.path,
+      TERM: "xterm",
+    },
+    cwd,
+    stdin: "null",
+  }).output();
+  assertEquals(code, 0, new TextDecoder().decode(stderr));
+  const there = [...Deno.readDirSync(cwd)].map((each) => each.name);
+  assertEquals(there, command === "check" ? [name] : [], "something ran");
+  return Deno.readTextFileSync(`${dir.path}/asked`).trimEnd().split("\n");
+}
+
 /** What a shell completes these words with; the last one is the one to complete. */
 async function complete(shell: Shell, ...words: string[]): Promise<string[]> {
   using dir = new TestDirectory();
@@ -100,6 +178,21 @@ for (const shell of SHELLS) {
       );
     },
   });
+
+  for (const command of ["check", "stop"] as const) {
+    const what = command === "check" ? "file" : "unikernel";
+    for (const name of HOSTILE) {
+      // A word that begins with "-" is an option for all of them, and a file's name is completed as a path.
+      if (name.startsWith("-") && command === "check") continue;
+      Deno.test({
+        name: `${shell} does not run what the name of a ${what} says: ${name}`,
+        ignore,
+        async fn() {
+          assertEquals(await accept(shell, command, name), [command, name]);
+        },
+      });
+    }
+  }
 
   Deno.test({
     name: `${shell} takes the completions without a word of complaint`,

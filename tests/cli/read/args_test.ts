@@ -262,3 +262,21 @@ Deno.test("an option that may be repeated has all its values, in order", () => {
     'option --allow "192.0.2.0/33" is not a network, such as 192.0.2.0/24 or 2001:db8::/32',
   ]);
 });
+
+Deno.test("a configuration file that others could have written, or that would have us wait, is refused", () => {
+  const folder = Deno.makeTempDirSync();
+  try {
+    const fifo = `${folder}/fifo`, open = `${folder}/open.toml`;
+    new Deno.Command("mkfifo", { args: [fifo] }).outputSync();
+    Deno.writeTextFileSync(open, "");
+    Deno.chmodSync(open, 0o666);
+    assertEquals(problemsOf(`--config=${fifo}`), [
+      `option --config "${fifo}": it is not a regular file: name one that is`,
+    ]);
+    assertEquals(problemsOf(`--config=${open}`), [
+      `option --config "${open}": others may write it (mode 666): chmod go-w ${open}`,
+    ]);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+});

@@ -5,6 +5,7 @@ import {
   readBindAddress,
   readBoolean,
   readChoice,
+  readDirectory,
   readDnsName,
   readDomainServer,
   type Reader,
@@ -343,4 +344,13 @@ Deno.test("no text makes a reader throw anything but a ValueError", () => {
       }
     },
   ));
+});
+
+Deno.test("a directory that a unit or a script would read otherwise is refused", () => {
+  assertEquals(readDirectory("/opt/jitsu-0.4_1+a@b/"), "/opt/jitsu-0.4_1+a@b");
+  for (
+    const text of ["opt", "/a b", "/%h", "/$HOME", '/"', "/a\nExecStart=x"]
+  ) {
+    assertThrows(() => readDirectory(text), ValueError, "an absolute path");
+  }
 });
