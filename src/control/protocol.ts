@@ -52,6 +52,8 @@ export interface UnikernelStatus {
   since: number;
   /** Why it is `failed`. */
   failure: string | null;
+  /** Whether this Jitsu started what runs; another's is left alone unless `adopt=stop`. */
+  ours: boolean;
   /** How long until it is stopped if nobody asks for it. */
   idleIn: number | null;
   mode: string;

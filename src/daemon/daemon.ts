@@ -64,6 +64,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     memory: memoryIn(store, options.backend.name),
   });
   const summoner = new Summoner({
+    id: await store.id(),
     now,
     holders: holders.all,
     maxStarts: options.limits.maxStarts,

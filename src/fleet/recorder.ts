@@ -55,7 +55,11 @@ export class Recorder {
 
   /** What the store knows of a unikernel, to go on from. */
   recall(name: string, statistics: Statistics): Past {
-    const { lastStart, lastStop, names } = statistics;
+    const { lastStart, lastStop, names, goodUntil } = statistics;
+    const lastRequest = names.reduce(
+      (last, { lastRequest = -Infinity }) => Math.max(last, lastRequest),
+      -Infinity,
+    );
     const requests = names.reduce((sum, { requests }) => sum + requests, 0);
     this.#records.set(name, { lastStart, lastStop, requests, changed: false });
     return {
@@ -70,6 +74,11 @@ export class Recorder {
       starts: statistics.starts,
       failures: statistics.failures,
       lastTimeToReady: statistics.timeToReady,
+      ours: statistics.ours,
+      // Where the clock was set back, it is as long after the last request as it was.
+      goodUntil: goodUntil === undefined
+        ? undefined
+        : this.#now() + (goodUntil - Math.max(lastRequest, Date.now())),
     };
   }
 
@@ -110,6 +119,10 @@ export class Recorder {
       starts: summoned.starts,
       failures: summoned.failures,
       timeToReady: summoned.lastTimeToReady,
+      ours: summoned.ours,
+      goodUntil: summoned.goodUntil === -Infinity
+        ? undefined
+        : Math.round(start + summoned.goodUntil),
       lastStart,
       lastStop,
       names: this.#timer === undefined

@@ -30,6 +30,7 @@ export class Summoner {
   constructor(options: SummonerOptions = {}) {
     const { maxStarts = 8 } = options;
     this.#context = {
+      id: options.id ?? crypto.randomUUID().replaceAll("-", ""),
       now: options.now ?? (() => performance.now()),
       waitForXenstoreKey: options.waitForXenstoreKey ??
         (() => Promise.reject(new Error("there is no xenstore here"))),
@@ -74,12 +75,13 @@ export class Summoner {
   }
 
   /**
-   * Stops all machines that run, each in its mode. Resolves when that is done, or after `timeout` milliseconds: those
+   * Stops all machines that run and may be stopped, each in its mode. Resolves when that is done, or after `timeout` milliseconds: those
    * that are not stopped by then are named in the log. Never rejects.
    */
   async stopAll(reason: string, timeout: number): Promise<void> {
-    const running = [...this.#all].filter(({ state }) =>
-      state === "starting" || state === "ready" || state === "stopping"
+    const running = [...this.#all].filter(({ state, mayStop }) =>
+      mayStop &&
+      (state === "starting" || state === "ready" || state === "stopping")
     );
     const { promise: over, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, timeout);

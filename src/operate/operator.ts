@@ -254,6 +254,7 @@ export class Operator {
       state: summoned.state,
       since: date(summoned.since),
       failure: summoned.state === "failed" ? summoned.failure : null,
+      ours: summoned.ours,
       idleIn: rounded(summoned.idleIn),
       mode: unikernel.mode,
       ttl: unikernel.ttl,

@@ -95,6 +95,10 @@ export class Database {
     }
   }
 
+  id(): string {
+    return this.#read(() => this.#all("SELECT id FROM jitsu")[0].id as string);
+  }
+
   unikernels(): StoredUnikernel[] {
     return this.#read(() => {
       const names = Map.groupBy(
@@ -205,7 +209,7 @@ export class Database {
     const { lastStart, lastStop } = statistics;
     const [row] = this.#all(
       `UPDATE unikernel SET state = ?, since = ?, starts = ?, failures = ?, time_to_ready = ?,
-         last_start = ?, last_start_reason = ?, last_stop = ?, last_stop_reason = ?
+         last_start = ?, last_start_reason = ?, last_stop = ?, last_stop_reason = ?, ours = ?, good_until = ?
        WHERE name = ? RETURNING id`,
       statistics.state,
       time(statistics.since),
@@ -216,6 +220,8 @@ export class Database {
       orNull(lastStart?.reason),
       time(lastStop?.time),
       orNull(lastStop?.reason),
+      statistics.ours === undefined ? null : Number(statistics.ours),
+      time(statistics.goodUntil),
       name,
     );
     if (row === undefined) return;
@@ -285,6 +291,8 @@ function statisticsOf(row: Row, names: Row[]): Statistics | undefined {
     timeToReady: row.time_to_ready as number ?? undefined,
     lastStart: last(row.last_start, row.last_start_reason),
     lastStop: last(row.last_stop, row.last_stop_reason),
+    ours: row.ours === null ? undefined : row.ours === 1,
+    goodUntil: row.good_until as number ?? undefined,
     names: names.map(({ name, requests, last_request }) => ({
       name: name as string,
       requests: requests as number,

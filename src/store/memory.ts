@@ -19,12 +19,17 @@ const HISTORY_KEPT = 10_000;
 export class MemoryStore implements Store {
   readonly #unikernels = new Map<string, StoredUnikernel>();
   readonly #kept: number;
+  readonly #id = crypto.randomUUID().replaceAll("-", "");
   #history: HistoryEvent[] = [];
   readonly #identities = new Map<string, string>();
 
   /** Keeps the last `kept` events. */
   constructor(kept = HISTORY_KEPT) {
     this.#kept = kept;
+  }
+
+  id(): Promise<string> {
+    return Promise.resolve(this.#id);
   }
 
   unikernels(): Promise<StoredUnikernel[]> {

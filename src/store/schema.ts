@@ -60,6 +60,12 @@ export const MIGRATIONS: readonly string[] = [
     identity TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE jitsu (id TEXT NOT NULL) STRICT; -- one row: which Jitsu this is, in marks on machines
+  INSERT INTO jitsu VALUES (lower(hex(randomblob(16))));
+  ALTER TABLE unikernel ADD COLUMN ours INTEGER; -- 1 where this Jitsu started what runs; NULL where it is not known
+  ALTER TABLE unikernel ADD COLUMN good_until INTEGER; -- when the last answer given out is over
+  `,
 ];
 
 /** Brings a database of an older version to this one, within the transaction of the caller. */

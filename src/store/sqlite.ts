@@ -102,6 +102,10 @@ export class SqliteStore implements Store {
     return this.#write({ kind: "count", name, statistics });
   }
 
+  async id(): Promise<string> {
+    return await this.#thread.call({ method: "id", args: [] }) as string;
+  }
+
   async unikernels(): Promise<StoredUnikernel[]> {
     await this.#flushing;
     const result = await this.#thread.call({ method: "unikernels", args: [] });

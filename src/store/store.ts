@@ -51,6 +51,10 @@ export interface Statistics {
   failures: number;
   /** Milliseconds that the last start took. */
   timeToReady?: number;
+  /** Whether this Jitsu started what runs; undefined where that is not known. */
+  ours?: boolean;
+  /** When the TTLs of all answers that were given out are over. */
+  goodUntil?: number;
   lastStart?: { time: number; reason: string };
   lastStop?: { time: number; reason: string };
   names: readonly NameStatistics[];
@@ -77,6 +81,8 @@ export interface HistoryEvent extends Change {
  * cannot be stored at the moment; the store then keeps it in memory and stores it when it can.
  */
 export interface Store {
+  /** Which Jitsu this is, among all that may look after the same machines: 32 hex digits, for as long as the store lasts. */
+  id(): Promise<string>;
   /** All that are configured, in the order in which they came. */
   unikernels(): Promise<StoredUnikernel[]>;
   /** Adds a unikernel, or replaces the one of that name, whose statistics stay. */

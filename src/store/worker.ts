@@ -10,11 +10,11 @@ import { StoreError } from "./store.ts";
 export type Call =
   | { method: "open"; args: ConstructorParameters<typeof Database> }
   | {
-    [M in "apply" | "unikernels" | "history" | "identityOf" | "close"]: {
+    [M in "apply" | "id" | "unikernels" | "history" | "identityOf" | "close"]: {
       method: M;
       args: Parameters<Database[M]>;
     };
-  }["apply" | "unikernels" | "history" | "identityOf" | "close"];
+  }["apply" | "id" | "unikernels" | "history" | "identityOf" | "close"];
 
 /** One for each call, in the order of the calls. */
 export type Reply =

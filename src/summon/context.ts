@@ -12,6 +12,8 @@ import type { NameUsage } from "./usage.ts";
 
 /** What all unikernels of a {@linkcode Summoner} share. */
 export interface SummonContext {
+  /** Which Jitsu this is, in marks on machines: hex digits. */
+  readonly id: string;
   /** A monotonic clock in milliseconds. */
   now(): number;
   /** Bounds the calls that start machines, and those that stop them. */
@@ -31,4 +33,8 @@ export interface Past {
   starts: number;
   failures: number;
   lastTimeToReady?: number;
+  /** Whether that daemon started what runs; undefined where it is not known. */
+  ours?: boolean;
+  /** When the TTLs of all answers that were given out are over. */
+  goodUntil?: number;
 }

@@ -4,10 +4,8 @@
  *
  * @module
  */
+import { timer } from "../timer.ts";
 import type { Usage } from "./usage.ts";
-
-/** The longest delay of setTimeout in milliseconds (a signed 32-bit number); a longer one would fire at once. */
-const MAX_DELAY = 2 ** 31 - 1;
 
 /** The idle clock of one unikernel. */
 export class Expiry {
@@ -16,6 +14,7 @@ export class Expiry {
   readonly #now: () => number;
   readonly #onIdle: (idle: number) => void;
   #restarted = -Infinity;
+  #keptUntil = -Infinity;
   #timer?: ReturnType<typeof setTimeout>;
 
   /**
@@ -38,23 +37,34 @@ export class Expiry {
   change(usage: Usage, idleTime: number): void {
     this.#usage = usage;
     this.#idleTime = idleTime;
-    if (this.#timer === undefined) return;
-    this.stop();
-    this.#arm(this.#idleTime - this.#idle());
+    this.#rearm();
+  }
+
+  /** Does not call it idle before that time, whatever the idle time is: answers may be good for so long, or others use it. */
+  keepUntil(time: number): void {
+    this.#keptUntil = Math.max(this.#keptUntil, time);
+    this.#rearm();
+  }
+
+  get keptUntil(): number {
+    return this.#keptUntil;
   }
 
   /** Milliseconds until it is idle for long enough, as things are; `undefined` while the idle clock stands. */
   get left(): number | undefined {
-    return this.#timer === undefined
-      ? undefined
-      : Math.max(0, this.#idleTime - this.#idle());
+    return this.#timer === undefined ? undefined : Math.max(0, this.#left());
   }
 
   /** Starts the idle clock as of `since`; only requests after that count. */
   restart(since = this.#now()): void {
     this.stop();
     this.#restarted = since;
-    this.#arm(this.#idleTime - (this.#now() - since));
+    this.#arm();
+  }
+
+  /** Goes on after `onIdle`, for which somebody has found a reason. */
+  resume(): void {
+    if (this.#timer === undefined) this.#arm();
   }
 
   stop(): void {
@@ -62,15 +72,27 @@ export class Expiry {
     this.#timer = undefined;
   }
 
-  #arm(delay: number): void {
-    this.#timer = setTimeout(() => this.#look(), Math.min(delay, MAX_DELAY));
+  #rearm(): void {
+    if (this.#timer === undefined) return;
+    this.stop();
+    this.#arm();
+  }
+
+  #arm(): void {
+    this.#timer = timer(() => this.#look(), this.#left());
   }
 
   #look(): void {
     this.#timer = undefined;
-    const idle = this.#idle();
-    if (idle < this.#idleTime) this.#arm(this.#idleTime - idle);
-    else this.#onIdle(idle);
+    if (this.#left() > 0) this.#arm();
+    else this.#onIdle(this.#idle());
+  }
+
+  #left(): number {
+    return Math.max(
+      this.#idleTime - this.#idle(),
+      this.#keptUntil - this.#now(),
+    );
   }
 
   /** Milliseconds without a request, so far. */

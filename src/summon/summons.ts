@@ -9,6 +9,7 @@ import { Backoff } from "./backoff.ts";
 import type { Past, SummonContext } from "./context.ts";
 import { Expiry } from "./expiry.ts";
 import { Holds } from "./hold.ts";
+import { Ownership } from "./ownership.ts";
 import { handled, Operations, refused } from "./operations.ts";
 import {
   describeReadiness,
@@ -29,6 +30,12 @@ interface Summons extends PromiseWithResolvers<void>, Cause {
 }
 
 const CLOSED = "Jitsu is shutting down";
+
+/** Whether it ran when the earlier daemon ended, as far as that knew. */
+const ran = ({ state }: Past) =>
+  state === "starting" || state === "ready" || state === "stopping";
+/** Whether the earlier daemon had started what ran. One of before this was noted stopped whatever ran. */
+const wasOurs = (past: Past) => ran(past) && (past.ours ?? past.starts > 0);
 
 /** A unikernel that starts when it is summoned and stops when nobody asks for it any more. */
 export class SummonedUnikernel implements SummonStatus {
@@ -59,8 +66,11 @@ export class SummonedUnikernel implements SummonStatus {
   readonly #backoff: Backoff;
   readonly #operations: Operations;
   readonly #holds: Holds;
+  readonly #ownership: Ownership;
   #state: SummonState = "off";
   #since: number;
+  /** Of answers with a TTL that it had before. */
+  #answersGood = -Infinity;
   #waiting?: Summons;
   #readiness?: ReadinessWait;
   #stop?: MachineStop;
@@ -83,9 +93,17 @@ export class SummonedUnikernel implements SummonStatus {
       this.usage,
       2 * unikernel.ttl * 1000,
       context.now,
-      (idle) => {
-        if (this.#waiting) return; // which starts the idle clock again in the end
-        this.stop(`idle for ${Math.round(idle / 1000)} s`, undefined, "idle");
+      (idle) => this.#expire(idle),
+    );
+    this.#ownership = new Ownership(
+      machine,
+      context.id,
+      context.now,
+      this.#log,
+      () => {
+        const { usage: { lastRequest }, unikernel: { ttl } } = this;
+        const idleTime = this.#idleTime;
+        return { lastRequest, ttl, idleTime };
       },
     );
     this.#watch = new MachineWatch(
@@ -102,6 +120,21 @@ export class SummonedUnikernel implements SummonStatus {
   get since(): number {
     return this.#since;
   }
+  /** Whether this Jitsu started the machine that runs. */
+  get ours(): boolean {
+    return this.#ownership.started;
+  }
+  /** Whether it is stopped without having been told to: one that somebody else started is his, unless it was given to us. */
+  get mayStop(): boolean {
+    return this.ours || this.unikernel.adopt === "stop";
+  }
+  /** When the TTLs of all answers that were given out are over, by the summoner's clock; `-Infinity` where there are none. */
+  get goodUntil(): number {
+    return Math.max(
+      this.#answersGood,
+      this.usage.lastRequest + this.unikernel.ttl * 1000,
+    );
+  }
   /** Milliseconds until it is stopped if nobody asks for it; `undefined` where it does not run. */
   get idleIn(): number | undefined {
     return this.#expiry.left;
@@ -112,13 +145,19 @@ export class SummonedUnikernel implements SummonStatus {
    * is done to the machine: what is under way ends as it began, what was counted of names that stay is kept.
    */
   reconfigure(unikernel: Unikernel, machine: Machine): void {
+    const { goodUntil } = this;
     this.unikernel = unikernel;
     const usage = new Usage(unikernel.dns);
     usage.restore(this.usage);
     this.usage = usage;
-    this.#expiry.change(this.usage, 2 * unikernel.ttl * 1000);
+    this.#keepAnswersGood(goodUntil);
+    this.#expiry.change(this.usage, this.#idleTime);
+    if (this.#state === "ready" && this.#expiry.left === undefined) {
+      this.#expireLater();
+    }
     if (machine === this.#machine) return;
     this.#machine = machine;
+    this.#ownership.change(machine);
     this.#watch.change(machine);
   }
 
@@ -132,6 +171,10 @@ export class SummonedUnikernel implements SummonStatus {
     try {
       const state = await this.#machine.state();
       if (this.#closed) return;
+      if (state === "running") {
+        await this.#ownership.recall(past !== undefined && wasOurs(past));
+      }
+      if (this.#closed) return;
       const found = state === "running" ? "ready" : state;
       if (found === "off" && this.#state === "off") return;
       this.#log("info", `found ${state}`);
@@ -140,9 +183,10 @@ export class SummonedUnikernel implements SummonStatus {
       }
       this.ready = found === "ready";
       // The idle clock of one that somebody else started begins now.
-      const ran = past &&
-        ["starting", "ready", "stopping"].includes(past.state);
-      if (this.ready) this.#expiry.restart(ran ? past.since : undefined);
+      if (this.ready) {
+        this.#ownership.begin();
+        this.#expireLater(past && ran(past) ? past.since : undefined);
+      }
     } finally {
       this.#watch.release();
     }
@@ -155,6 +199,7 @@ export class SummonedUnikernel implements SummonStatus {
     this.failures = past.failures;
     this.lastTimeToReady = past.lastTimeToReady;
     this.usage.restore(past.usage);
+    this.#keepAnswersGood(past.goodUntil ?? -Infinity);
   }
 
   /** Reads the machine's state and goes by it, in case an event was lost. Never rejects. */
@@ -245,6 +290,7 @@ export class SummonedUnikernel implements SummonStatus {
   /** Lets go of the machine as it is. Whoever waits is refused, calls that are in flight end unheard. */
   close(): void {
     this.#closed = true;
+    this.#ownership.end();
     this.#holds.ended();
     this.#watch.close();
     this.#expiry.stop();
@@ -279,10 +325,56 @@ export class SummonedUnikernel implements SummonStatus {
     }
   }
 
+  /** Nobody has asked for it here for its idle time. */
+  async #expire(idle: number): Promise<void> {
+    if (this.#waiting) return; // which starts the idle clock again in the end
+    if (this.#ownership.isShared) {
+      const left = await this.#ownership.usedElsewhere();
+      const running = this.#state === "ready" || this.#state === "starting";
+      if (!running || this.#closed || this.#expiry.left !== undefined) return;
+      const { now } = this.#context;
+      const isOver = now() - this.usage.lastRequest >= this.#idleTime;
+      if (this.#waiting || left > 0 || !isOver) {
+        if (left > 0) {
+          this.#log("debug", `in use at another Jitsu for ${seconds(left)}`);
+        }
+        this.#expiry.keepUntil(now() + left);
+        this.#expiry.resume();
+        return;
+      }
+    }
+    this.stop(`idle for ${Math.round(idle / 1000)} s`, undefined, "idle");
+  }
+
+  /** Starts the idle clock of a machine that may be stopped. */
+  #expireLater(since?: number): void {
+    if (this.mayStop) {
+      this.#expiry.restart(since);
+      return;
+    }
+    this.#log(
+      "info",
+      "Jitsu did not start it, so it is left alone when nobody asks for it (adopt=leave)",
+    );
+  }
+
+  /** Milliseconds without a request until it is stopped. */
+  get #idleTime(): number {
+    return 2 * this.unikernel.ttl * 1000;
+  }
+
+  /** Answers with another TTL were given out before. */
+  #keepAnswersGood(until: number): void {
+    this.#answersGood = Math.max(this.#answersGood, until);
+    this.#expiry.keepUntil(until);
+  }
+
   #start(cause: Cause): void {
+    const wasOff = this.#state === "off" || this.#state === "failed";
+    if (wasOff) this.#ownership.started = true;
     this.#enter("starting", cause);
     this.#watch.hold();
-    this.#operations.run((signal) => this.#bringUp(cause, signal));
+    this.#operations.run((signal) => this.#bringUp(cause, wasOff, signal));
   }
 
   /** Somebody else started the machine. */
@@ -290,14 +382,23 @@ export class SummonedUnikernel implements SummonStatus {
     const { readiness } = this.unikernel;
     const waiting = this.#waitingFor(readiness);
     this.#log("info", `running (${reason})${waiting}`, { reason });
+    if (this.#state === "off" || this.#state === "failed") {
+      this.#ownership.started = false;
+    }
     this.#enter("starting", told(reason));
+    this.#ownership.begin();
     this.#holds.begin(this.unikernel, this.#machine);
     this.#operations.run((signal) =>
       this.#becomeReady(told(reason), readiness, signal)
     );
   }
 
-  async #bringUp(cause: Cause, signal: AbortSignal): Promise<void> {
+  /** `wasOff` tells a boot from a machine that goes on as it was. */
+  async #bringUp(
+    cause: Cause,
+    wasOff: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { starts, now } = this.#context;
     const since = this.#since;
     let { readiness } = this.unikernel;
@@ -311,6 +412,10 @@ export class SummonedUnikernel implements SummonStatus {
         const began = now();
         const action = await this.#machine.start();
         const ms = now() - began;
+        if (action === "found running" && wasOff) {
+          this.#ownership.started = false; // somebody else was first
+        }
+        this.#ownership.begin();
         readiness = readinessAfter(action, readiness);
         const waiting = this.#waitingFor(readiness);
         this.#log("info", `${action} in ${seconds(ms)}${waiting}`, { ms });
@@ -372,7 +477,7 @@ export class SummonedUnikernel implements SummonStatus {
     this.#log("warn", `${what}; waiting on`);
     this.ready = false;
     this.#settle(`${name} ${what}`);
-    this.#expiry.restart();
+    this.#expireLater();
   }
 
   #fail(reason: string): void {
@@ -401,7 +506,7 @@ export class SummonedUnikernel implements SummonStatus {
   #enterReady(cause: Cause): void {
     this.#backoff.succeeded();
     this.#enter("ready", cause);
-    this.#expiry.restart();
+    this.#expireLater();
     this.#settle();
   }
 
@@ -413,6 +518,8 @@ export class SummonedUnikernel implements SummonStatus {
     if (this.ready) this.#holds.ready();
     else this.#holds.ended();
     this.#expiry.stop();
+    if (to !== "ready" && to !== "starting") this.#ownership.end();
+    if (to === "off" || to === "failed") this.#ownership.started = false;
     try {
       this.#context.onTransition?.(this, { from, to, origin, cause });
     } catch (error) {

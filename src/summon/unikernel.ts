@@ -10,6 +10,10 @@ export const STOP_MODES = ["destroy", "suspend", "shutdown"] as const;
 /** How a machine is stopped when nobody asks for it any more. */
 export type StopMode = typeof STOP_MODES[number];
 
+export const ADOPTIONS = ["leave", "stop"] as const;
+/** What becomes of a machine that runs though Jitsu did not start it, when nobody asks for it. */
+export type Adoption = typeof ADOPTIONS[number];
+
 export const ANSWERS = ["late", "early"] as const;
 /** When the answer goes out: when the machine is ready, or as soon as it runs. */
 export type Answer = typeof ANSWERS[number];
@@ -41,6 +45,8 @@ export interface Unikernel {
   mode: StopMode;
   /** Seconds that a shutdown may take before it is followed by destroy. */
   shutdownTimeout: number;
+  /** What becomes of it, when nobody asks for it, where Jitsu did not start it. */
+  adopt: Adoption;
   readiness: Readiness;
   answer: Answer;
   /** Whether Synjitsu is told of it. */

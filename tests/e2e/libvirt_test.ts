@@ -34,8 +34,8 @@ async function assertAnswers(jitsu: Jitsu, name = "www.test"): Promise<void> {
 
 for (
   const [keys, stopped, again] of [
-    ["mode=destroy", /test: off after/, /test: started in/],
-    ["mode=shutdown", /test: off after/, /test: started in/],
+    ["mode=destroy,adopt=stop", /test: off after/, /test: started in/],
+    ["mode=shutdown,adopt=stop", /test: off after/, /test: started in/],
     ["mode=suspend", /test: paused after/, /test: unpaused in/],
     ["mode=suspend,suspend=disk", /test: suspended after/, /test: resumed in/],
   ] as const
@@ -53,6 +53,34 @@ for (
     assertEquals((await jitsu.stop()).code, 0);
   });
 }
+
+test("a domain that somebody else started is answered for and left alone", async () => {
+  const file = await Deno.makeTempFile({ suffix: ".xml" });
+  const [theirs, given] = ["theirs", "given"].map((name) =>
+    domainXml(name, crypto.randomUUID(), "<test:runstate>1</test:runstate>")
+  );
+  await Deno.writeTextFile(file, `<node>${theirs}${given}</node>`);
+  try {
+    await using jitsu = await start(
+      `--connect=test://${file}`,
+      "--stop-on-exit",
+      `dns=theirs.test,ip=${IP},name=theirs,ttl=1`,
+      // It is idle for as long, so that it shows when the time is over.
+      `dns=given.test,ip=${IP},name=given,ttl=1,adopt=stop`,
+    );
+    await assertAnswers(jitsu, "theirs.test");
+    await assertAnswers(jitsu, "given.test");
+    await jitsu.logged(/given: off after/);
+    await assertAnswers(jitsu, "theirs.test");
+    assertEquals((await jitsu.stop()).code, 0);
+    const told = jitsu.log.filter((line) =>
+      /theirs: (destroying|off)/.test(line)
+    );
+    assertEquals(told, []);
+  } finally {
+    await Deno.remove(file);
+  }
+});
 
 test("domains that are off are started by queries for their names, each once, by name and by UUID", async () => {
   const file = await Deno.makeTempFile({ suffix: ".xml" });

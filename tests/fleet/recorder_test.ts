@@ -94,6 +94,8 @@ Deno.test("changes of state are stored as they come, with time of day, origin an
       starts: 1,
       failures: 0,
       timeToReady: 0,
+      ours: true,
+      goodUntil: undefined,
       lastStart: { time: ZERO + 1000, reason },
       lastStop: undefined,
       names: [{ name: NAME, requests: 0, lastRequest: undefined }],
@@ -138,6 +140,8 @@ Deno.test("what is recalled is what was stored", async () => {
     starts: 3,
     failures: 1,
     timeToReady: 800,
+    ours: true,
+    goodUntil: ZERO + 50_000,
     lastStart: { time: ZERO - 3_600_800, reason: "A www" },
     lastStop: { time: ZERO - 9_000_000, reason: "idle" },
     names: [{ name: NAME, requests: 7, lastRequest: ZERO - 10_000 }],
@@ -162,9 +166,11 @@ Deno.test("a clock that was set back makes no request of the future", async () =
       since: ZERO + 1e9,
       starts: 1,
       failures: 0,
+      goodUntil: ZERO + 1e9 + 90_000,
       names: [{ name: NAME, requests: 1, lastRequest: ZERO + 1e9 }],
     });
     assertEquals([www.since, www.usage.lastRequest], [0, 0]);
+    assertEquals(www.goodUntil, 90_000);
   });
 });
 

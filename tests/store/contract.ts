@@ -58,6 +58,8 @@ const FULL = statistics({
   starts: 3,
   failures: 1,
   timeToReady: 812.5,
+  ours: true,
+  goodUntil: 1_790_000_060_456,
   lastStart: { time: 1_790_000_000_000, reason: "A www.test from ::1#5353" },
   lastStop: { time: 1_789_999_999_999, reason: "idle for 120 s" },
   names: [

@@ -47,10 +47,27 @@ const VERSION_2 = `
   PRAGMA user_version = 2;
 `;
 
+const VERSION_3 = `
+  ${VERSION_2}
+  CREATE TABLE far_end (address TEXT PRIMARY KEY, identity TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  PRAGMA user_version = 3;
+`;
+
+const VERSION_4 = `
+  ${VERSION_3}
+  CREATE TABLE jitsu (id TEXT NOT NULL) STRICT;
+  INSERT INTO jitsu VALUES ('00112233445566778899aabbccddeeff');
+  ALTER TABLE unikernel ADD COLUMN ours INTEGER;
+  ALTER TABLE unikernel ADD COLUMN good_until INTEGER;
+  PRAGMA user_version = 4;
+`;
+
 for (
   const { version, sql, fromFile } of [
     { version: 1, sql: VERSION_1, fromFile: false },
     { version: 2, sql: VERSION_2, fromFile: true },
+    { version: 3, sql: VERSION_3, fromFile: true },
+    { version: 4, sql: VERSION_4, fromFile: true },
   ]
 ) {
   Deno.test(`all that is in a database of version ${version} is there`, async () => {

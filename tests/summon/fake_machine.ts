@@ -8,6 +8,7 @@ import {
   BackendError,
   type Machine,
   type MachineState,
+  type MarkPlace,
   type StartAction,
   type StateListener,
 } from "../../src/backends/backend.ts";
@@ -23,8 +24,29 @@ const STARTED: Record<MachineState, StartAction> = {
   running: "found running",
 };
 
+/** A place for a mark, which fails when it is told to. */
+export class FakeMarkPlace implements MarkPlace {
+  writes = 0;
+  fails?: string;
+
+  constructor(public mark?: string) {}
+
+  async read(): Promise<string | undefined> {
+    await Promise.resolve();
+    if (this.fails !== undefined) throw new BackendError(this.fails);
+    return this.mark;
+  }
+  async write(mark: string): Promise<void> {
+    await this.read();
+    if (!/^[A-Za-z0-9.:;=\/+-]{1,1000}$/.test(mark)) throw new Error(mark);
+    this.mark = mark;
+    this.writes++;
+  }
+}
+
 export class FakeMachine implements Machine {
   readonly id: string;
+  mark?: FakeMarkPlace;
   gracePeriod?: number;
   onStateChange?: StateListener;
 

@@ -150,3 +150,21 @@ Deno.test("each change is told with who brought it about", async () => {
   await stage.elapse(3 * MINUTE);
   origins(["idle", "idle"]);
 });
+
+Deno.test("a shorter TTL after a restart does not end answers with the longer one that were given out before", async () => {
+  using stage = new Stage();
+  const lastRequest = -MINUTE;
+  const { machine, www: { idleIn, goodUntil } } = await www(
+    stage,
+    "running",
+    past({
+      usage: new Map([[NAME, { requests: 7, lastRequest }]]),
+      goodUntil: lastRequest + 60 * MINUTE,
+    }),
+  );
+  assertEquals([idleIn, goodUntil], [59 * MINUTE, 59 * MINUTE]);
+  await stage.elapse(59 * MINUTE - 1);
+  assertEquals(machine.current, "running");
+  await stage.elapse(2);
+  assertEquals(machine.current, "off");
+});

@@ -30,6 +30,7 @@ export function unikernel(
     ttl: 60,
     mode: "destroy",
     shutdownTimeout: 30,
+    adopt: "stop",
     readiness: {
       responseDelay: 0,
       waitTimeout: 5,

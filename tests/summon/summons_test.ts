@@ -7,7 +7,7 @@ import {
 } from "@std/assert";
 import type { MachineState } from "../../src/backends/backend.ts";
 import { STOP_MODES } from "../../src/summon/unikernel.ts";
-import { FakeXenstore, Outcome, Stage } from "./set_up.ts";
+import { FakeXenstore, Outcome, Stage, unikernel } from "./set_up.ts";
 
 const CAUSE = "A www.example.org from 127.0.0.1#5353";
 const KEY = { waitForKey: "data/ready" };
@@ -761,4 +761,29 @@ Deno.test("what is closed just after a stop failed stays as it is", async () => 
   www.close();
   await stage.elapse(200_000);
   assertEquals(www.state, "stopping");
+});
+
+Deno.test("a machine is not stopped while an answer is good, however short its TTL has become since", async () => {
+  using stage = new Stage();
+  const { machine, www } = await stage.www({ ttl: 600 });
+  www.summon("a query");
+  await stage.elapse(1000);
+  www.usage.note(0, Date.now()); // good until 601 s
+  await stage.elapse(9000);
+  www.reconfigure(unikernel({ ttl: 300, dns: ["other.test"] }), machine);
+  www.reconfigure(unikernel({ ttl: 1, dns: ["other.test"] }), machine);
+  assertEquals(www.goodUntil, 601_000);
+  await stage.elapse(591_000 - 1);
+  assertEquals(machine.current, "running");
+  await stage.elapse(2);
+  assertEquals(machine.current, "off");
+});
+
+Deno.test("a longer TTL counts from the next request", async () => {
+  using stage = new Stage();
+  const { machine, www } = await stage.www({ ttl: 1 });
+  www.summon("a query");
+  await stage.elapse(1000);
+  www.reconfigure(unikernel({ ttl: 10 }), machine);
+  assertEquals(www.idleIn, 19_000);
 });

@@ -144,6 +144,7 @@ function statusOf(
     state: statistics?.state ?? "off",
     since: statistics?.since ?? Date.now(),
     failure: null,
+    ours: statistics?.ours ?? false,
     idleIn: null,
     mode: unikernel?.mode ?? "",
     ttl: unikernel?.ttl ?? 0,

@@ -32,6 +32,11 @@ export const COMMON_KEYS: readonly BackendKey[] = [
       "The UUID of the unikernel, which its backend then finds it by instead of by its name.",
   },
   {
+    name: "adopt",
+    doc:
+      "What becomes of this unikernel when nobody asks for it but Jitsu did not start it: `leave` or `stop`. See `--adopt`.",
+  },
+  {
     name: "answer",
     doc:
       "When a query that starts this unikernel is answered: `late` or `early`. See `--answer`.",

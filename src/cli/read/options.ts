@@ -5,7 +5,7 @@
  */
 import { BACKENDS } from "../../backends/registry.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../../log.ts";
-import { ANSWERS, STOP_MODES } from "../../summon/unikernel.ts";
+import { ADOPTIONS, ANSWERS, STOP_MODES } from "../../summon/unikernel.ts";
 import {
   readBindAddress,
   readChoice,
@@ -63,6 +63,18 @@ function readForwarder(text: string): typeof NO_FORWARDER | ServerText {
 
 /** In the order of `--help`. */
 export const OPTIONS = [
+  {
+    name: "adopt",
+    reloads: true,
+    value: "WHAT",
+    read: readChoice(ADOPTIONS),
+    choices: ADOPTIONS,
+    doc:
+      "What becomes of a unikernel that nobody asks for and that this Jitsu did not start, but an administrator or another " +
+      "Jitsu: `leave` leaves it running, `stop` stops it in its mode like any other. Without this option it is `stop` " +
+      "with the mode `suspend`, which loses nothing, and `leave` with `destroy` and `shutdown`. What Jitsu has started " +
+      "itself it still knows after a restart by `--persistdb`, or by its mark where the backend has a place for one.",
+  },
   {
     name: "allow",
     value: "NETWORK",

@@ -7,6 +7,8 @@ import { isIPv4 } from "node:net";
 import type { BackendDescription, BackendKey } from "../../backends/backend.ts";
 import { BACKENDS } from "../../backends/registry.ts";
 import {
+  type Adoption,
+  ADOPTIONS,
   type Answer,
   ANSWERS,
   STOP_MODES,
@@ -41,6 +43,7 @@ export interface Defaults {
   ttl: number;
   mode: StopMode;
   answer: Answer;
+  adopt?: Adoption;
   /** Who holds first connections; undefined where it is not known, and cannot be in the way. */
   holders?: { catch: boolean; synjitsu: boolean };
   /** Undefined where it is not known: then any key may be one of its own. */
@@ -102,6 +105,8 @@ export function readUnikernel(
   const synjitsuNic = one("synjitsu_nic", readNic) ?? 0;
   const catchNic = one("catch_nic", readNic) ?? 0;
   const answer = one("answer", readChoice(ANSWERS)) ?? defaults.answer;
+  const adopt = one("adopt", readChoice(ADOPTIONS)) ?? defaults.adopt ??
+    (mode === "suspend" ? "stop" : "leave");
   const waitForKey = one("wait_for_key", readText);
   const waitForTcp = one("wait_for_tcp", readPort);
   const waitRequired = one("wait_required", readBoolean) ?? false;
@@ -145,6 +150,7 @@ export function readUnikernel(
     ttl,
     mode,
     shutdownTimeout,
+    adopt,
     readiness: {
       responseDelay: responseDelay ??
         (waitForTcp === undefined && !backendWaits ? defaults.delay : 0),

@@ -27,6 +27,7 @@ const WWW: UnikernelStatus = {
   state: "failed",
   since: 90_000,
   failure: "www could not be started: \x1b[2Jno",
+  ours: true,
   idleIn: null,
   mode: "destroy",
   ttl: 60,

@@ -24,6 +24,7 @@ Deno.test("the defaults are those of the last original release", () => {
   const { where: _, ...said } = readArguments([CONFIG]);
   assertEquals(said, {
     values: {
+      adopt: undefined,
       allow: [],
       answer: "late",
       bind: "127.0.0.1",

@@ -58,6 +58,7 @@ Deno.test("the original's getting-started command says what to serve", () => {
         ttl: 60,
         mode: "destroy",
         shutdownTimeout: 60,
+        adopt: "leave",
         readiness: {
           responseDelay: 0.1,
           waitForTcp: undefined,
