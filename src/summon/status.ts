@@ -26,4 +26,8 @@ export interface SummonStatus {
   readonly idleIn?: number;
   /** How often, and when last, each of its names was asked for. */
   readonly usage: Usage;
+  /** Whether this Jitsu started the machine that runs. */
+  readonly ours: boolean;
+  /** When the TTLs of all answers that were given out are over, by the summoner's clock; `-Infinity` where there are none. */
+  readonly goodUntil: number;
 }
