@@ -55,6 +55,9 @@ function isOwnAddress(address: string, bind: string): boolean {
     );
 }
 
+/** How many REFUSED a second one network gets that may not ask. */
+const REFUSALS_PER_SECOND = 10;
+
 /** Who is served, and how much. `now` is a monotonic clock in milliseconds. */
 export function guardFor({ limits }: DaemonOptions, now: () => number): Guard {
   const { allow, responsesPerSecond, startBurst, startsPerSecond, nsid } =
@@ -65,6 +68,9 @@ export function guardFor({ limits }: DaemonOptions, now: () => number): Guard {
     responses: responsesPerSecond === 0
       ? undefined
       : new TokenBuckets(responsesPerSecond, 2 * responsesPerSecond, now),
+    refusals: responsesPerSecond === 0
+      ? undefined
+      : new TokenBuckets(REFUSALS_PER_SECOND, REFUSALS_PER_SECOND, now),
     starts: new TokenBuckets(startsPerSecond, startBurst, now),
     nsid,
   });

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { Namespace, plugIn } from "../catch/namespace.ts";
 import { run } from "../run.ts";
 import {
@@ -122,4 +122,26 @@ test("neighbours who have all connections let another one in", async () => {
   );
   const { status, text } = await scene.dig("www.example", ["+tcp"]);
   assertEquals(status, "NOERROR", text);
+});
+
+test("a forged address that may not ask gets a few refusals a second", async () => {
+  await using scene = await setUp("stranger2", READY);
+  const { responses, seconds } = await scene.flood(16_000, "203.0.113.9");
+  assert(responses > 0 && responses <= 10 * (seconds + 2), `${responses}`);
+});
+
+test("a forged address that may ask gets so many answers a second, and is otherwise told to come back in fewer octets than it sent", async () => {
+  await using scene = await setUp("stranger3", "--allow=203.0.113.0/24", READY);
+  const count = 16_000;
+  for (const [i, cookie] of [undefined, "0102030405060708"].entries()) {
+    // Each from a network of its own, with a full bucket.
+    const { responses, seconds, sentOctets, octets } = await scene.flood(
+      count,
+      i === 0 ? "203.0.113.9" : NEIGHBOUR,
+      cookie,
+    );
+    const whole = 2000 + 1000 * (seconds + 1);
+    assert(responses <= whole + (count - whole) / 2, `${responses}`);
+    assert(octets < sentOctets, `${octets} for ${sentOctets}`);
+  }
 });

@@ -271,7 +271,8 @@ export const OPTIONS = [
     absent: "1000",
     doc:
       "How many responses a second one client network may have over UDP until it has shown, by a DNS cookie or by " +
-      "TCP, that its address is its own. `0` is no limit. This host itself has none.",
+      "TCP, that its address is its own; half of what it asks beyond that is told to come back so. One that may not ask " +
+      "gets 10 refusals a second. `0` is no limit. This host itself has none.",
   },
   {
     name: "serve-stale",

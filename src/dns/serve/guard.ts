@@ -3,7 +3,8 @@
  * in motion.
  *
  * A source address over UDP may be forged, unless it is loopback or the query has a server cookie of ours: until then a
- * client gets no more than ten times what it sent, and a bounded number of responses a second.
+ * client gets no more than ten times what it sent, and a bounded number of responses a second, whatever they say. It is
+ * what BIND calls response rate limiting, with its slip of 2.
  *
  * @module
  */
@@ -27,7 +28,7 @@ export const Admission = {
   BADCOOKIE: 2,
   /** TC without an answer: over its rate, and free to come by TCP. */
   TRUNCATE: 3,
-  /** Over its rate. */
+  /** Nothing: over its rate. */
   DROP: 4,
 } as const;
 export type Admission = typeof Admission[keyof typeof Admission];
@@ -38,6 +39,8 @@ export interface GuardOptions {
   cookies: Cookies;
   /** Responses to a client that has not shown who it is; unbounded without. */
   responses?: TokenBuckets;
+  /** REFUSED to such a client that may not ask at all: a few are enough to tell a person why. Unbounded without. */
+  refusals?: TokenBuckets;
   /** Machines that one client may have started. */
   starts: TokenBuckets;
   /** The name server identifier, for those who ask (RFC 5001). */
@@ -49,14 +52,18 @@ export class Guard {
   readonly #access: Access;
   readonly #cookies: Cookies;
   readonly #responses: TokenBuckets | undefined;
+  readonly #refusals: TokenBuckets | undefined;
   readonly #starts: TokenBuckets;
   readonly #nsid: Uint8Array | undefined;
   #slip = false;
 
-  constructor({ access, cookies, responses, starts, nsid }: GuardOptions) {
+  constructor(
+    { access, cookies, responses, refusals, starts, nsid }: GuardOptions,
+  ) {
     this.#access = access;
     this.#cookies = cookies;
     this.#responses = responses;
+    this.#refusals = refusals;
     this.#starts = starts;
     this.#nsid = nsid === undefined ? undefined : nsidOption(nsid);
   }
@@ -90,15 +97,21 @@ export class Guard {
       : verified || loopback
       ? udpLimit(query)
       : Math.min(udpLimit(query), MAX_AMPLIFICATION * packet.length);
-    if (!this.#access.allows(octets)) return Admission.REFUSE;
+    if (!this.#access.allows(octets)) {
+      return verified || this.#refusals?.take(octets) !== false
+        ? Admission.REFUSE
+        : Admission.DROP;
+    }
     if (verified || loopback || this.#responses === undefined) {
       return Admission.ANSWER;
     }
     if (this.#responses.take(octets)) return Admission.ANSWER;
-    if (query.edns && query.cookieLength > 0) return Admission.BADCOOKIE;
-    // Every second one may come back by TCP: a victim is spared, a client that was crowded out is not lost.
+    // Every second one is told how to come back: a victim is spared, a client that was crowded out is not lost.
     this.#slip = !this.#slip;
-    return this.#slip ? Admission.TRUNCATE : Admission.DROP;
+    if (!this.#slip) return Admission.DROP;
+    return query.edns && query.cookieLength > 0
+      ? Admission.BADCOOKIE
+      : Admission.TRUNCATE;
   }
 
   /** Whether the client may have one more machine started. */

@@ -356,6 +356,32 @@ Deno.test("a client over its rate gets every second response, truncated; this ho
   assertEquals(asked("127.0.0.1"), [1, 1, 1, 1, 1, 1]);
 });
 
+Deno.test("nothing that a client has not shown to be its own doing is unbounded: neither BADCOOKIE nor REFUSED nor FORMERR", () => {
+  const limits = () => new TokenBuckets(1, 2, () => NOW);
+  const { ask } = setUp(
+    [["www.example.org", host(["192.0.2.1"], true)]],
+    undefined,
+    { responses: limits(), refusals: limits() },
+  );
+  const count = (packet: Uint8Array, hostname: string) =>
+    Array.from({ length: 20 }, () => ask(packet, "udp", 1, hostname))
+      .filter((response) => response !== undefined).length;
+  const www = query("www.example.org", Type.A, withCookie(CLIENT_COOKIE));
+  const malformed = www.slice();
+  malformed[5] = 2; // questions
+  // Two answers, then every second query is told to come back.
+  assertEquals(count(www, PEER.hostname), 11);
+  assertEquals(count(malformed, PEER.hostname), 10);
+  assertEquals(count(www, "203.0.113.1"), 2);
+  const refused = ask(www, "udp", 1, "198.51.100.1")!;
+  const proven = query(
+    "www.example.org",
+    Type.A,
+    withCookie(cookieOf(refused)),
+  );
+  assertEquals(count(proven, "198.51.100.1"), 20);
+});
+
 Deno.test("a client over its rate that has a client cookie is told to come back with ours (RFC 7873 section 5.2.3)", () => {
   const responses = new TokenBuckets(1, 1, () => NOW);
   const { ask } = setUp(
