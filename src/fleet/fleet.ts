@@ -28,6 +28,8 @@ export type PutOutcome = "added" | "changed" | "unchanged";
 interface Entry {
   summoned: SummonedUnikernel;
   machine: Machine;
+  /** That of the machine, as it was when it was found. */
+  id: string;
 }
 
 /** See the module's comment. */
@@ -38,8 +40,8 @@ export class Registry {
   readonly #hasSynjitsu: boolean;
   /** By the unikernel's name, in the order in which they came. */
   readonly #entries = new Map<string, Entry>();
-  /** The names by the UUIDs of those that have one. */
-  readonly #uuids = new Map<string, string>();
+  /** The names by the ids of their machines, also of those that are being added. */
+  readonly #owners = new Map<string, string>();
   /** The end of what is being done to each name. */
   readonly #busy = new Map<string, Promise<void>>();
 
@@ -78,25 +80,22 @@ export class Registry {
       }
       await checkXenstore(unikernel);
       const machine = await this.#machineFor(unikernel, old);
-      if (old && machine.id === old.machine.id) {
-        this.#checkUuid(unikernel);
-        this.#withdraw(old.summoned);
-        old.summoned.reconfigure(unikernel, machine);
-        this.#serve({ summoned: old.summoned, machine });
+      const { id } = machine;
+      if (old && id === old.id) {
+        const { summoned } = old;
+        this.#withdraw(old);
+        summoned.reconfigure(unikernel, machine);
+        this.#serve({ summoned, machine, id });
         if (machine !== old.machine) old.machine.release?.();
         return "changed";
       }
       try {
+        this.#claim(id, name);
         const summoned = await this.#summoner.add(unikernel, machine, past);
-        try {
-          this.#checkUuid(unikernel);
-        } catch (error) {
-          await this.#summoner.remove(summoned);
-          throw error;
-        }
-        if (old) this.#withdraw(old.summoned);
-        this.#serve({ summoned, machine });
+        if (old) this.#withdraw(old);
+        this.#serve({ summoned, machine, id });
       } catch (error) {
+        if (this.#owners.get(id) === name) this.#owners.delete(id);
         machine.release?.();
         throw error;
       }
@@ -117,7 +116,7 @@ export class Registry {
         throw new RegistryError(`there is no unikernel ${name}`);
       }
       const { summoned } = entry;
-      this.#withdraw(summoned);
+      this.#withdraw(entry);
       this.#entries.delete(name);
       log("jitsu").info(`${name}: removed`);
       this.#retire(entry);
@@ -133,21 +132,23 @@ export class Registry {
       : await this.#backend.machine(config);
   }
 
-  /** Two names for one machine would start and stop it against each other. */
-  #checkUuid({ name, machine: { uuid } }: Unikernel): void {
-    const owner = this.#uuids.get(uuid ?? "");
-    if (owner !== undefined && owner !== name) {
-      throw new RegistryError(`uuid ${uuid} is that of ${owner} too`);
+  /** Two unikernels of one machine would start and stop it against each other, whatever led to it. */
+  #claim(id: string, name: string): void {
+    const owner = this.#owners.get(id);
+    if (owner !== undefined) {
+      throw new RegistryError(
+        `its machine, ${id}, is that of ${owner} too: give all its names to one of the two`,
+      );
     }
+    this.#owners.set(id, name);
   }
 
   /** Puts a unikernel behind its names, and its first name behind its addresses. */
   #serve(entry: Entry): void {
-    const { summoned } = entry;
-    const { name, dns, addresses, ttl, useSynjitsu, machine: { uuid } } =
-      summoned.unikernel;
+    const { summoned, id } = entry;
+    const { name, dns, addresses, ttl, useSynjitsu } = summoned.unikernel;
     this.#entries.set(name, entry);
-    if (uuid) this.#uuids.set(uuid, name);
+    this.#owners.set(id, name);
     const { usage } = summoned;
     const host = { addresses, ttl, summonable: summoned, usage };
     this.#zone.add(host, dns.values().map(parseName));
@@ -165,9 +166,9 @@ export class Registry {
   }
 
   /** Takes back what {@linkcode Registry.#serve} did to the zone. */
-  #withdraw(summoned: SummonedUnikernel): void {
-    const { dns, addresses, ttl, machine: { uuid } } = summoned.unikernel;
-    if (uuid) this.#uuids.delete(uuid);
+  #withdraw({ summoned, id }: Entry): void {
+    const { dns, addresses, ttl } = summoned.unikernel;
+    this.#owners.delete(id);
     this.#zone.remove(summoned, dns.values().map(parseName));
     for (const address of addresses) {
       this.#zone.removePointer(address, parseName(dns[0]), ttl);

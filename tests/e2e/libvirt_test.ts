@@ -4,13 +4,13 @@
  *
  * @module
  */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import {
   domainXml,
   missing,
   TEST_URI,
 } from "../backends/libvirt/hypervisor.ts";
-import { canDig, Jitsu } from "./harness.ts";
+import { canDig, Jitsu, runJitsu } from "./harness.ts";
 
 const IP = "192.0.2.1";
 
@@ -79,6 +79,37 @@ test("a domain that somebody else started is answered for and left alone", async
     assertEquals(told, []);
   } finally {
     await Deno.remove(file);
+  }
+});
+
+test("two CONFIGs for one domain are refused, by name and by UUID, at start and later", async () => {
+  const directory = await Deno.makeTempDir();
+  const file = `${directory}/node.xml`, socket = `${directory}/socket`;
+  const uuid = crypto.randomUUID();
+  await Deno.writeTextFile(file, `<node>${domainXml("vm1", uuid)}</node>`);
+  const byName = `dns=vm1.test,ip=${IP},name=vm1`;
+  const byUuid = `dns=alias.test,ip=${IP},name=alias,uuid=${uuid}`;
+  const refusal = new RegExp(`its machine, ${uuid}, is that of vm1 too`);
+  try {
+    const { message } = await assertRejects(
+      () => start(`--connect=test://${file}`, byName, byUuid),
+      Error,
+    );
+    assertMatch(message, new RegExp(`its machine, ${uuid}, is that of`));
+    await using _jitsu = await start(
+      `--connect=test://${file}`,
+      `--control=${socket}`,
+      byName,
+    );
+    const { code, stderr } = await runJitsu(
+      "add",
+      `--control=${socket}`,
+      byUuid,
+    );
+    assertEquals(code, 2);
+    assertMatch(stderr, refusal);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
   }
 });
 

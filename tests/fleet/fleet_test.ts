@@ -14,7 +14,9 @@ import { Summoner } from "../../src/fleet/summoner.ts";
 import { FakeMachine } from "../summon/fake_machine.ts";
 import { Outcome, unikernel } from "../summon/set_up.ts";
 
-/** Machines by their id, which is the UUID or the name; each call gives a handle of its own, as libvirt's does. */
+const UUID = "6e696eb7-09f4-484c-981b-8d34efa0304d";
+
+/** Machines by their id, which is the UUID or the name, but for vm1 whose UUID is known; each call gives a handle of its own, as libvirt's does. */
 class FakeBackend implements Backend {
   readonly handles: FakeMachine[] = [];
   readonly released: FakeMachine[] = [];
@@ -22,7 +24,8 @@ class FakeBackend implements Backend {
   async machine({ name, uuid }: MachineConfig): Promise<Machine> {
     await Promise.resolve();
     if (name === "unknown") throw new BackendError("no such machine");
-    const handle = Object.assign(new FakeMachine(uuid ?? name), {
+    const id = uuid ?? (name === "vm1" ? UUID : name);
+    const handle = Object.assign(new FakeMachine(id), {
       release: () => this.released.push(handle),
     });
     this.handles.push(handle);
@@ -138,7 +141,7 @@ Deno.test("another machine under the same name is served at once, and whoever wa
   const waiting = new Outcome(old.summon("a test"));
   await stage.time.tickAsync(1);
 
-  const uuid = "6e696eb7-09f4-484c-981b-8d34efa0304d";
+  const uuid = UUID;
   const keys = new Map<string, string[]>();
   const changed = unikernel({ ...OTHER, machine: { name: "www", uuid, keys } });
   assertEquals(await stage.registry.put(changed), "changed");
@@ -178,7 +181,7 @@ Deno.test("a unikernel that is removed is stopped first where that is asked for"
 
 Deno.test("a unikernel that cannot be served changes nothing", async () => {
   using stage = new Stage();
-  const uuid = "6e696eb7-09f4-484c-981b-8d34efa0304d";
+  const uuid = UUID;
   const keys = new Map<string, string[]>();
   const machine = { name: "www", uuid, keys };
   await stage.registry.put({ ...WWW, machine });
@@ -191,7 +194,7 @@ Deno.test("a unikernel that cannot be served changes nothing", async () => {
     () =>
       stage.registry.put(unikernel({ name: "web", machine: { ...machine } })),
     RegistryError,
-    `uuid ${uuid} is that of www too`,
+    `its machine, ${uuid}, is that of www too: give all its names to one of the two`,
   );
   await assertRejects(() =>
     stage.registry.put(
@@ -200,4 +203,62 @@ Deno.test("a unikernel that cannot be served changes nothing", async () => {
   assertEquals([...stage.registry.all()].length, 1);
   assertEquals(stage.addresses("www.example.org"), ["127.0.0.1"]);
   assertEquals(stage.addresses("web.example.org"), []);
+});
+
+Deno.test("two unikernels are never one machine, whatever led to it, also when both come at once", async () => {
+  const alias = unikernel({
+    name: "alias",
+    machine: { name: "alias", uuid: UUID, keys: new Map() },
+  });
+  const vm1 = unikernel({ name: "vm1" });
+  for (const [first, second] of [[vm1, alias], [alias, vm1]]) {
+    using stage = new Stage();
+    const outcomes = await Promise.allSettled(
+      [first, second].map((each) => stage.registry.put(each)),
+    );
+    assertEquals(outcomes.map(({ status }) => status), [
+      "fulfilled",
+      "rejected",
+    ]);
+    await assertRejects(
+      () => stage.registry.put(second),
+      RegistryError,
+      `its machine, ${UUID}, is that of ${first.name} too`,
+    );
+    assertEquals(
+      stage.backend.released,
+      stage.backend.handles.slice(1),
+      "what was found in vain is let go of",
+    );
+    await stage.registry.remove(first.name);
+    assertEquals(await stage.registry.put(second), "added");
+  }
+});
+
+Deno.test("a unikernel that turns to another's machine is refused and keeps its own", async () => {
+  using stage = new Stage();
+  await stage.registry.put(unikernel({ name: "vm1" }));
+  await stage.registry.put(WWW);
+  const machine = { name: "www", uuid: UUID, keys: new Map() };
+  await assertRejects(
+    () => stage.registry.put({ ...WWW, machine }),
+    RegistryError,
+    "is that of vm1 too",
+  );
+  assertEquals(stage.registry.get("www")!.unikernel, WWW);
+  await stage.registry.remove("vm1");
+  assertEquals(await stage.registry.put({ ...WWW, machine }), "changed");
+});
+
+Deno.test("a machine that could not be added belongs to nobody", async () => {
+  using stage = new Stage();
+  const { machine } = stage.backend;
+  stage.backend.machine = async (config) => {
+    const found = await machine.call(stage.backend, config);
+    stage.backend.handles.at(-1)!.fails.state = ["no such state"];
+    return found;
+  };
+  await assertRejects(() => stage.registry.put(WWW), BackendError);
+  stage.backend.machine = machine;
+  assertEquals(await stage.registry.put(WWW), "added");
 });
