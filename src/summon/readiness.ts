@@ -116,6 +116,31 @@ export async function waitForTcp(
   }
 }
 
+/** Milliseconds that a port has to accept a connection which is there already: much more than a round trip. */
+const TAKEN_TIME = 10;
+
+/**
+ * Whether `port` of the IP address `hostname` accepts a TCP connection now, which is closed at once. Before a machine is
+ * started that tells of somebody else who listens there. Whatever comes later than 10 ms is no.
+ */
+export async function isTaken(
+  hostname: string,
+  port: number,
+): Promise<boolean> {
+  const attempt = new AbortController();
+  const { signal } = attempt;
+  signal.throwIfAborted = () => {}; // as in waitForTcp
+  const timer = setTimeout(() => attempt.abort(), TAKEN_TIME);
+  try {
+    (await Deno.connect({ hostname, port, signal })).close();
+    return true;
+  } catch {
+    return false; // refused, unreachable, no answer: nobody listens
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Waits, again and again where that fails. Rejects only with the signal's reason when that aborts. */
 async function insist(
   wait: () => Promise<void>,

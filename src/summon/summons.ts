@@ -13,6 +13,7 @@ import { Ownership } from "./ownership.ts";
 import { handled, Operations, refused } from "./operations.ts";
 import {
   describeReadiness,
+  isTaken,
   readinessAfter,
   ReadinessWait,
 } from "./readiness.ts";
@@ -408,6 +409,7 @@ export class SummonedUnikernel implements SummonStatus {
       }
       await starts.run(async () => {
         this.starts++;
+        await this.#refuseStrangers();
         this.#holds.begin(this.unikernel, this.#machine);
         const began = now();
         const action = await this.#machine.start();
@@ -433,6 +435,19 @@ export class SummonedUnikernel implements SummonStatus {
     }
     await this.#becomeReady(cause, readiness, signal);
     if (this.#state === "ready") this.lastTimeToReady = this.#since - since;
+  }
+
+  /** Somebody else who listens on the port that tells that the machine is ready would be taken for it. */
+  async #refuseStrangers(): Promise<void> {
+    const { name, addresses: [address], readiness } = this.unikernel;
+    const { waitForTcp: port, waitRequired } = readiness;
+    if (port === undefined || !await isTaken(address, port)) return;
+    if (await this.#machine.state() !== "off") return;
+    const message =
+      `TCP port ${port} of ${address} accepts connections though ${name} is off: ` +
+      `somebody else listens there, stop that or give ${name} another port or address`;
+    if (waitRequired) throw new Error(message);
+    this.#log("warn", `${message}; starting it all the same`);
   }
 
   async #becomeReady(

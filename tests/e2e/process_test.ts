@@ -147,6 +147,45 @@ test("a command that is not there is told before anything is started", async () 
 const stubborn = (file: string) =>
   `command=sh -c 'trap "" TERM; echo $$ >${file}; exec sleep 1000'`;
 
+for (const required of [true, false]) {
+  test(
+    `somebody else who listens on the port of a process is not taken for it: ${
+      required ? "a failure" : "a warning without wait_required"
+    }`,
+    async () => {
+      using dir = new TestDirectory();
+      using other = Deno.listen({ hostname: IP, port: 0 });
+      const { port } = other.addr as Deno.NetAddr;
+      await using jitsu = await start(
+        `dns=www.test,ip=${IP},name=www,wait_for_tcp=${port},wait_required=${required},command=sh -c 'echo >${dir.path}/started; exec sleep 1000'`,
+      );
+      const { status, ede, text } = await jitsu.dig("www.test");
+      const reason = new RegExp(
+        `TCP port ${port} of ${IP} accepts connections though www is off: somebody else listens there`,
+      );
+      await jitsu.logged(reason);
+      assertEquals(status, required ? "SERVFAIL" : "NOERROR", text);
+      assertMatch(
+        required ? ede.map(({ text }) => text).join() : jitsu.log.join("\n"),
+        reason,
+      );
+      if (required) assertEquals([...Deno.readDirSync(dir.path)], []);
+      else await contentOf(`${dir.path}/started`);
+    },
+  );
+}
+
+test("a process that somebody suspended goes on with the next query", async () => {
+  const port = freePort();
+  await using jitsu = await start(webServer(port, 60));
+  await assertAnswers(jitsu);
+  const pid = await pidOf(port);
+  Deno.kill(pid, "SIGSTOP");
+  await jitsu.logged(/www: paused \(stopped by a signal\)/);
+  await assertAnswers(jitsu);
+  assertEquals(await pidOf(port), pid);
+});
+
 test("SIGTERM while a process is coming: the client is answered, the process gone within 5 s", async () => {
   using dir = new TestDirectory();
   const file = `${dir.path}/pid`;

@@ -91,7 +91,8 @@ export const COMMON_KEYS: readonly BackendKey[] = [
     name: "wait_required",
     doc:
       "What happens when that was waited for in vain: with `1` or `true` the answer is SERVFAIL, otherwise it is the " +
-      "address all the same, and the log has a warning.",
+      "address all the same, and the log has a warning. The same counts where somebody else listens on the port " +
+      "of `wait_for_tcp` before the unikernel is started.",
   },
   {
     name: "wait_timeout",
