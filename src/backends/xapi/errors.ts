@@ -15,6 +15,16 @@ export class Late extends Unreachable {
   override name = "Late";
 }
 
+/** XAPI has replied with what cannot be read, for its size or its form. The next reply may be as good as ever. */
+export class Unreadable extends BackendError {
+  override name = "Unreadable";
+}
+
+/** A reply takes longer than there was time for it, while the same host replies to other calls. */
+export class Slow extends BackendError {
+  override name = "Slow";
+}
+
 /** XAPI does not let us in for who we are, or did not a short while ago. Trying again soon could lock the account. */
 export class LoginRefused extends BackendError {
   override name = "LoginRefused";

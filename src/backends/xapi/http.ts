@@ -6,13 +6,14 @@
 import { connect } from "node:tls";
 import { BackendError } from "../backend.ts";
 
-/** Octets of a reply. The record of one VM takes about 12,000, so only an attack is larger. */
-export const MAX_REPLY = 8 * 1024 * 1024;
-
 export interface Reply {
   status: number;
   headers: Headers;
-  body: Uint8Array;
+  /**
+   * What comes of the body, as it comes. It is to be iterated, which throws where it is cut off or the signal aborts;
+   * whoever leaves before the end of it ends the connection.
+   */
+  body: AsyncIterable<Uint8Array>;
 }
 
 export interface Http {
@@ -43,7 +44,7 @@ export function checkedHttp(caCerts: string[]): Http {
         signal,
         redirect: "manual", // the password goes nowhere else
       });
-      return { status, headers, body: await collect(stream ?? []) };
+      return { status, headers, body: stream ?? ReadableStream.from([]) };
     },
     close: () => client.close(),
   };
@@ -64,6 +65,10 @@ export function uncheckedHttp(): Http {
       });
       const abort = () => socket.destroy(signal.reason);
       signal.addEventListener("abort", abort, { once: true });
+      const done = () => {
+        signal.removeEventListener("abort", abort);
+        socket.destroy();
+      };
       try {
         const octets = new TextEncoder().encode(body);
         const head = Object.entries({
@@ -73,55 +78,64 @@ export function uncheckedHttp(): Http {
         }).map(([name, value]) => `${name}: ${value}\r\n`);
         socket.write(`POST ${url.pathname} HTTP/1.0\r\n${head.join("")}\r\n`);
         socket.write(octets);
-        return parseReply(await collect(socket));
+        return await readReply(socket[Symbol.asyncIterator](), done);
       } catch (error) {
+        done();
         throw signal.aborted ? signal.reason : error;
-      } finally {
-        signal.removeEventListener("abort", abort);
-        socket.destroy();
       }
     },
     close() {},
   };
 }
 
-async function collect(
-  stream: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of stream) {
-    length += chunk.length;
-    if (length > MAX_REPLY) {
-      throw new Error(`the reply has more than ${MAX_REPLY} octets`);
-    }
-    chunks.push(chunk);
+/** Octets of a reply before its body. */
+const MAX_HEAD = 65_536;
+
+async function readReply(
+  chunks: AsyncIterator<Uint8Array>,
+  done: () => void,
+): Promise<Reply> {
+  let head = ""; // an octet a character
+  for (;;) {
+    const { value } = await chunks.next();
+    head += new TextDecoder("latin1").decode(value);
+    const end = head.indexOf("\r\n\r\n");
+    if (end < 0 && value !== undefined && head.length < MAX_HEAD) continue;
+    const [whole, status, fields] =
+      /^HTTP\/1\.[01] (\d{3})[^\r\n]*\r\n((?:[^\r\n]+\r\n)*)\r\n/.exec(head) ??
+        [];
+    if (whole === undefined) throw new Error("the reply is not HTTP");
+    const headers = new Headers(
+      fields.split("\r\n").slice(0, -1).map((field): [string, string] => {
+        const colon = field.indexOf(":");
+        return [field.slice(0, colon), field.slice(colon + 1).trim()];
+      }),
+    );
+    const first = value!.subarray(value!.length - (head.length - whole.length));
+    const length = Number(headers.get("content-length") ?? Infinity);
+    const body = readBody(first, chunks, length, done);
+    return { status: Number(status), headers, body };
   }
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
-  }
-  return all;
 }
 
-function parseReply(octets: Uint8Array): Reply {
-  const text = new TextDecoder("latin1").decode(octets); // an octet a character
-  const [whole, status, fields] =
-    /^HTTP\/1\.[01] (\d{3})[^\r\n]*\r\n((?:[^\r\n]+\r\n)*)\r\n/.exec(text) ??
-      [];
-  if (whole === undefined) throw new Error("the reply is not HTTP");
-  const headers = new Headers(
-    fields.split("\r\n").slice(0, -1).map((field): [string, string] => {
-      const colon = field.indexOf(":");
-      return [field.slice(0, colon), field.slice(colon + 1).trim()];
-    }),
-  );
-  const body = octets.subarray(whole.length);
-  const length = Number(headers.get("content-length") ?? body.length);
-  if (body.length < length) throw new Error("the reply was cut off");
-  return { status: Number(status), headers, body: body.subarray(0, length) };
+async function* readBody(
+  first: Uint8Array,
+  chunks: AsyncIterator<Uint8Array>,
+  length: number,
+  done: () => void,
+): AsyncGenerator<Uint8Array> {
+  try {
+    let left = length;
+    let chunk: Uint8Array | undefined = first;
+    while (chunk !== undefined && left > 0) {
+      yield chunk.subarray(0, left);
+      left -= chunk.length;
+      if (left > 0) ({ value: chunk } = await chunks.next());
+    }
+    if (left > 0 && left < Infinity) throw new Error("the reply was cut off");
+  } finally {
+    done();
+  }
 }
 
 /** Where Linux distributions keep the roots that the whole system trusts, as one PEM file. */

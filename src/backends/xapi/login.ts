@@ -10,15 +10,22 @@
 import { log } from "../../log.ts";
 import { BackendError } from "../backend.ts";
 import { type Target, urlOf } from "./connect.ts";
-import { isXapiError, LoginRefused, Unreachable, XapiError } from "./errors.ts";
+import {
+  isXapiError,
+  Late,
+  LoginRefused,
+  Unreachable,
+  XapiError,
+} from "./errors.ts";
 import type { Password } from "./password.ts";
 import { text, texts } from "./records.ts";
+import { Patience } from "./patience.ts";
 import type { Rpc } from "./rpc.ts";
 import type { Value } from "./xmlrpc.ts";
 
 /** The version of the API that we were written for, and who we are in the pool's list of sessions. */
 const API_VERSION = "1.0", ORIGINATOR = "jitsu";
-/** Milliseconds that a log-in at one address may take, which may ask a directory server, and a log-out. */
+/** Milliseconds that each call of a log-in at one address may take, which may ask a directory server, and a log-out. */
 const LOGIN_TIMEOUT = 10_000, LOGOUT_TIMEOUT = 1_000;
 /**
  * Milliseconds from a log-in that was refused for who we are to the next one at that address; doubles while the password
@@ -54,6 +61,7 @@ export class Login {
   #hosts: string[];
   /** The address of the last log-in that succeeded. */
   #good?: string;
+  readonly #patience = new Patience();
   readonly #refusals = new Map<string, Refusal>();
   readonly #leaving = new Set<Promise<void>>();
 
@@ -119,8 +127,25 @@ export class Login {
 
   async #at(host: string, signal: AbortSignal): Promise<Ticket> {
     const url = urlOf(this.#target, host);
-    const call = (method: string, ...params: Value[]) =>
-      this.#rpc.call(url, method, params, LOGIN_TIMEOUT, signal);
+    const call = async (method: string, ...params: Value[]) => {
+      const began = performance.now();
+      const timeout = this.#patience.for(url, LOGIN_TIMEOUT);
+      try {
+        const reply = await this.#rpc.call(
+          url,
+          method,
+          params,
+          timeout,
+          signal,
+        );
+        const took = performance.now() - began;
+        this.#patience.met(url, LOGIN_TIMEOUT, took);
+        return reply;
+      } catch (error) {
+        if (error instanceof Late) this.#patience.missed(url);
+        throw error;
+      }
+    };
     const session = await this.#enter(host, call);
     const ticket = { host, session };
     try {

@@ -4,6 +4,7 @@
  * @module
  */
 import { closest, distance } from "fastest-levenshtein";
+import { log } from "../../log.ts";
 import { BackendError, type MachineConfig } from "../backend.ts";
 import { isXapiError, NoSuchVm } from "./errors.ts";
 import { isUuid, readNames, readVm, text, texts } from "./records.ts";
@@ -11,6 +12,9 @@ import type { Session } from "./session.ts";
 
 /** VMs of a pool whose names are looked through for the one that was meant: they come with their whole records. */
 const MAX_NAMES = 500;
+/** What is no template, as snapshots are, and no control domain (XAPI's "Filter" language). */
+const REAL_VMS =
+  'field "is_a_template"="false" and field "is_control_domain"="false"';
 const LIST = "`xe vm-list` shows those it has";
 
 export class Lookup {
@@ -78,7 +82,12 @@ export class Lookup {
         }: give the UUID of the one (\`xe host-list\`)`,
       );
     }
-    const names = readNames(await this.#session.call("host.get_all_records"));
+    const all = await this.#refs("host.get_all");
+    const names = await Promise.all(
+      all.map(async (ref) =>
+        text(await this.#session.call("host.get_name_label", ref), "host.name")
+      ),
+    );
     throw new BackendError(
       `the pool has no host called ${JSON.stringify(id)}: it has ${
         names.join(", ")
@@ -86,18 +95,22 @@ export class Lookup {
     );
   }
 
-  async #refs(method: string, name: string): Promise<string[]> {
-    return texts(await this.#session.call(method, name), method);
+  async #refs(method: string, ...params: string[]): Promise<string[]> {
+    return texts(await this.#session.call(method, ...params), method);
   }
 
-  /** The names of the pool's VMs, or none where they are too many. */
+  /** The names of the pool's VMs, or none where they are too many or cannot be read: they only make an error clearer. */
   #vmNames(): Promise<string[]> {
     return this.#names ??= (async () => {
       const refs = texts(await this.#session.call("VM.get_all"), "VM.get_all");
-      return refs.length > MAX_NAMES
-        ? []
-        : readNames(await this.#session.call("VM.get_all_records"));
-    })().finally(() => this.#names = undefined);
+      return refs.length > MAX_NAMES ? [] : readNames(
+        await this.#session.call("VM.get_all_records_where", REAL_VMS),
+      );
+    })().catch((error) => {
+      if (!(error instanceof BackendError)) throw error;
+      log("backend").debug(`names of VMs are not known: ${error.message}`);
+      return [];
+    }).finally(() => this.#names = undefined);
   }
 }
 

@@ -198,6 +198,8 @@ export class XapiMachine implements Machine {
     );
     this.#unfollow = await mirror.follow("VM", this.#ref, {
       told: (record) => this.#tell(record),
+      // What it was is not what it is: whoever asks has it looked for anew.
+      unreadable: () => this.#vm = undefined,
     });
     const vm = this.#vm;
     if (vm === undefined) throw new NoSuchVm("the pool has just removed it");

@@ -9,7 +9,13 @@
  */
 import { log } from "../../log.ts";
 import { BackendError } from "../backend.ts";
-import { isXapiError, Unreachable, XapiError } from "./errors.ts";
+import {
+  isXapiError,
+  Slow,
+  Unreachable,
+  Unreadable,
+  XapiError,
+} from "./errors.ts";
 import { readEvents, text, texts } from "./records.ts";
 import type { Session } from "./session.ts";
 import type { Value } from "./xmlrpc.ts";
@@ -34,6 +40,8 @@ export type Class = typeof CLASSES[number];
 export interface Follower {
   /** Told of the object as it is now, or of nothing where it is gone. May throw BackendError. */
   told(record: Value | undefined): void;
+  /** Told that the object as it is now cannot be read, while others can. */
+  unreadable?(error: Error): void;
   /** Told each time that the pool was tried and could not be reached. */
   lost?(error: Error): void;
 }
@@ -144,8 +152,9 @@ export class Mirror {
         if (this.#closed) return;
         this.#token = undefined;
         for (const follow of this.#follows) this.#stale.add(follow);
-        if (wait > 0) this.#missed(error as Error);
-        else log("backend").info(`${(error as Error).message}; reading anew`);
+        if (wait > 0 && !(error instanceof Unreadable)) {
+          this.#missed(error as Error);
+        } else log("backend").info(`${(error as Error).message}; reading anew`);
         await this.#pause(wait);
         wait = Math.min(2 * wait || FIRST_RETRY, LAST_RETRY);
       }
@@ -197,8 +206,9 @@ export class Mirror {
     } catch (error) {
       if (!isXapiError(error, "HANDLE_INVALID")) {
         reading?.reject(error);
-        if (error instanceof XapiError) return; // of this object alone
-        throw error;
+        if (!isOfOneCall(error)) throw error;
+        if (this.#follows.has(follow)) follow.follower.unreadable?.(error);
+        return;
       }
     }
     this.#tell(follow, record, reading);
@@ -309,4 +319,10 @@ export class Mirror {
     this.#endPause = undefined;
     clearTimeout(timer);
   }
+}
+
+/** Whether a call failed for what it asked for alone, so that others may do. */
+function isOfOneCall(error: unknown): error is XapiError | Unreadable | Slow {
+  return error instanceof XapiError || error instanceof Unreadable ||
+    error instanceof Slow;
 }

@@ -111,14 +111,11 @@ export function readAddresses(record: Value): string[] {
   );
 }
 
-/** The names in an answer of `get_all_records`, but for those of templates, snapshots and control domains. */
+/** The names in an answer of `get_all_records_where`. */
 export function readNames(records: Value): string[] {
-  return Object.values(struct(records, "get_all_records")).flatMap((each) => {
-    const record = struct(each, "record");
-    return record.is_a_template === true || record.is_control_domain === true
-      ? []
-      : [text(record.name_label, "name_label")];
-  });
+  return Object.values(struct(records, "get_all_records_where")).map((each) =>
+    text(struct(each, "record").name_label, "name_label")
+  );
 }
 
 /** An event of `event.from`. */

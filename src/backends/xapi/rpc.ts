@@ -3,9 +3,21 @@
  *
  * @module
  */
-import { Unreachable, XapiError } from "./errors.ts";
+import { setImmediate } from "node:timers/promises";
+import { Late, Unreachable, Unreadable, XapiError } from "./errors.ts";
 import type { Http, Reply } from "./http.ts";
-import { decodeResponse, encodeCall, type Value } from "./xmlrpc.ts";
+import { ReplyReader } from "./reply_reader.ts";
+import { encodeCall, type Value } from "./xmlrpc.ts";
+
+/**
+ * Octets of a reply: the records of some 2,700 VMs. A poll that has more to tell is made again in smaller parts. Of the
+ * memory that the values take, this many octets of the worst kind come to about 200 MB.
+ */
+export const MAX_REPLY = 32 * 1024 * 1024;
+/** Octets that are read in one go, which takes about a millisecond; then whatever else there is to do has its turn. */
+const MAX_PIECE = 32 * 1024;
+/** Octets at the beginning of what is not XAPI's that are looked at for what it is instead. */
+const MAX_HEAD = 4096;
 
 /** Characters that are shown of what came instead of a reply of XAPI. */
 const MAX_SHOWN = 120;
@@ -22,8 +34,8 @@ export class Rpc {
 
   /**
    * Calls a method of the XAPI at `url`. Rejects with {@linkcode XapiError} where XAPI refuses, with
-   * {@linkcode Unreachable} where no reply of XAPI comes within `timeout` milliseconds, and with the signal's reason
-   * when that aborts.
+   * {@linkcode Unreadable} where its reply cannot be read, with {@linkcode Unreachable} where no reply of XAPI comes,
+   * which is {@linkcode Late} after `timeout` milliseconds, and with the signal's reason when that aborts.
    */
   async call(
     url: string,
@@ -33,59 +45,99 @@ export class Rpc {
     signal: AbortSignal,
   ): Promise<Value> {
     const late = AbortSignal.timeout(timeout);
+    const where = `XAPI at ${url}`;
     try {
       const reply = await this.#http.post(
         new URL(url),
         encodeCall(method, params),
         AbortSignal.any([signal, late]),
       );
-      return this.#result(reply);
+      return this.#result(await this.#read(reply, method));
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof XapiError) throw error;
-      throw new Unreachable(
-        `XAPI at ${url}: ${
-          late.aborted
-            ? `no reply to ${method} within ${timeout / 1000} s`
-            : explain(error)
-        }`,
-      );
+      if (error instanceof Unreadable) {
+        throw new Unreadable(`${where}: ${error.message}`);
+      }
+      if (late.aborted) {
+        throw new Late(
+          `${where}: no reply to ${method} within ${timeout / 1000} s`,
+        );
+      }
+      throw new Unreachable(`${where}: ${explain(error)}`);
     }
   }
 
-  /** What XAPI answered. Throws {@linkcode XapiError}, and any other error where this is no answer of XAPI. */
-  #result({ status, headers, body }: Reply): Value {
-    const text = new TextDecoder().decode(body);
+  /** The value that is the reply of some server. Throws {@linkcode Unreadable}, and any other error where it is none. */
+  async #read({ status, headers, body }: Reply, method: string) {
+    const reader = status === 200 ? new ReplyReader() : undefined;
+    const decoder = new TextDecoder();
+    let head = "", octets = 0, sinceTurn = 0;
+    let failure: Error | undefined;
+    for await (const chunk of body) {
+      octets += chunk.length;
+      if (octets > MAX_REPLY) {
+        throw new Unreadable(
+          `the reply to ${method} has more than ${MAX_REPLY} octets`,
+        );
+      }
+      for (let at = 0; at < chunk.length; at += MAX_PIECE) {
+        const piece = chunk.subarray(at, at + MAX_PIECE);
+        const text = decoder.decode(piece, { stream: true });
+        if (head.length < MAX_HEAD) head += text.slice(0, MAX_HEAD);
+        try {
+          if (failure === undefined) reader?.push(text);
+        } catch (error) {
+          failure = error as Error;
+        }
+        sinceTurn += piece.length;
+        if (sinceTurn >= MAX_PIECE) {
+          sinceTurn = 0;
+          await setImmediate();
+        }
+      }
+      if ((failure || !reader) && head.length >= MAX_HEAD) break; // enough to say what it is
+    }
     const location = headers.get("location");
     if (status >= 300 && status < 400 && location !== null) {
       throw new Error(
         `it sends us to ${this.#excerpt(location)}: name that in --connect`,
       );
     }
-    if (status !== 200) {
-      throw new Error(`HTTP status ${status}: ${this.#excerpt(text)}`);
+    if (reader === undefined) {
+      throw new Error(`HTTP status ${status}: ${this.#excerpt(head)}`);
     }
-    const notXapi = (why: string) =>
-      new Error(
-        `what came is not XAPI's (is this a host of a pool?): ${
-          this.#excerpt(text)
-        }${why}`,
-      );
-    let reply: Value;
     try {
-      reply = decodeResponse(text);
+      if (failure) throw failure;
+      return { value: reader.end(), head };
     } catch (error) {
-      throw notXapi(` (${(error as Error).message})`);
+      const why = `(${(error as Error).message})`;
+      if (/^\s*(<\?xml[^<>]*\?>)?\s*<methodResponse[\s/>]/.test(head)) {
+        throw new Unreadable(`the reply to ${method} cannot be read ${why}`);
+      }
+      throw this.#notXapi(head, ` ${why}`);
     }
-    if (reply !== null && typeof reply === "object" && "Status" in reply) {
-      const { Status, Value, ErrorDescription: description } = reply;
+  }
+
+  /** What XAPI answered. Throws {@linkcode XapiError}, and any other error where this is no answer of XAPI. */
+  #result({ value, head }: { value: Value; head: string }): Value {
+    if (value !== null && typeof value === "object" && "Status" in value) {
+      const { Status, Value, ErrorDescription: description } = value;
       if (Status === "Success" && Value !== undefined) return Value;
       if (Status === "Failure" && Array.isArray(description)) {
         const [code, ...params] = description.map(String);
         throw new XapiError(code, params.map((each) => this.#redact(each)));
       }
     }
-    throw notXapi("");
+    throw this.#notXapi(head);
+  }
+
+  #notXapi(head: string, why = ""): Error {
+    return new Error(
+      `what came is not XAPI's (is this a host of a pool?): ${
+        this.#excerpt(head)
+      }${why}`,
+    );
   }
 
   /** The words of a text, without markup, on one line. */

@@ -11,8 +11,9 @@ import { Limit } from "../../limit.ts";
 import { log } from "../../log.ts";
 import { BackendError } from "../backend.ts";
 import { type Target, urlOf } from "./connect.ts";
-import { isXapiError, Unreachable } from "./errors.ts";
+import { isXapiError, Late, Slow, Unreachable } from "./errors.ts";
 import type { Login, Ticket } from "./login.ts";
+import { Patience } from "./patience.ts";
 import type { Rpc } from "./rpc.ts";
 import type { Value } from "./xmlrpc.ts";
 
@@ -32,6 +33,9 @@ export class Session {
   #loggingIn?: Promise<Ticket>;
   readonly #closing = new AbortController();
   readonly #calls = new Limit(MAX_CALLS);
+  readonly #patience = new Patience();
+  /** When the pool last replied to a call. */
+  #heard = -Infinity;
 
   constructor(rpc: Rpc, target: Target, login: Login) {
     this.#rpc = rpc;
@@ -51,7 +55,8 @@ export class Session {
 
   /**
    * Calls a method in the session; `params` are those after the session's. Rejects with XapiError where XAPI refuses,
-   * and with {@linkcode Unreachable} where the pool could not be reached for a while.
+   * with {@linkcode Unreachable} where the pool could not be reached for a while, and with {@linkcode Unreadable} or
+   * {@linkcode Slow} where only the reply to this call is of no use.
    */
   call(method: string, ...params: Value[]): Promise<Value> {
     return this.#calls.run(() => this.#call(method, params));
@@ -84,8 +89,9 @@ export class Session {
   }
 
   /**
-   * Calls a method once, which may take `timeout` milliseconds. Rejects as {@linkcode call} does, with SESSION_INVALID
-   * or HOST_IS_SLAVE where the session is over, and with the signal's reason when that aborts.
+   * Calls a method once, which may take `timeout` milliseconds, and more where replies to it were late before. Rejects
+   * as {@linkcode call} does, with SESSION_INVALID or HOST_IS_SLAVE where the session is over, and with the signal's
+   * reason when that aborts.
    */
   async attempt(
     method: string,
@@ -94,15 +100,25 @@ export class Session {
     signal: AbortSignal,
   ): Promise<Value> {
     const ticket = await this.#login();
+    const began = performance.now();
     try {
-      return await this.#rpc.call(
+      const reply = await this.#rpc.call(
         urlOf(this.#target, ticket.host),
         method,
         [ticket.session, ...params],
-        timeout,
+        this.#patience.for(method, timeout),
         signal,
       );
+      this.#heard = performance.now();
+      this.#patience.met(method, timeout, this.#heard - began);
+      return reply;
     } catch (error) {
+      if (error instanceof Late) {
+        this.#patience.missed(method);
+        if (this.#heard > began) throw new Slow(error.message);
+      } else if (!(error instanceof Unreachable)) {
+        this.#heard = performance.now();
+      }
       if (this.#ticket === ticket) {
         if (isOver(error)) this.#ticket = undefined;
         else if (error instanceof Unreachable) {

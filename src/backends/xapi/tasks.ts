@@ -73,6 +73,7 @@ export class Tasks {
             log("backend").debug(`${name}: ${method} is at ${percent} %`);
           }
         },
+        unreadable: ended.reject,
         lost: ended.reject,
       });
       task = await ended.promise;

@@ -77,3 +77,52 @@ test("a poll whose reply is cut off, or another text, is made again", async (sta
   fake.pool.become(ref, "Paused");
   assertEquals(await told.promise, "paused");
 });
+
+test("a name in a record that is written as it is, which is no XML, is read", async ({ fake, backend }) => {
+  fake.rawNames = true;
+  const ref = fake.pool.addVm({ name: "www" });
+  fake.pool.db.update("VM", ref, { other_config: { "R&D": "1", "a<b": "2" } });
+  const www = await machine(backend, "www");
+  assertEquals(await www.start(), "started");
+  fake.pool.become(ref, "Halted");
+  await until("told", async () => await www.state() === "off");
+  assertEquals(fake.count("session.login_with_password"), 1);
+});
+
+for (
+  const [what, body] of [
+    ["that is not well-formed", "<methodResponse><params></param>"],
+    ["too large", `<methodResponse>${" ".repeat(33 * 2 ** 20)}`],
+  ]
+) {
+  test(`a record ${what} is an error of its machine alone`, async (stage) => {
+    const { fake, backend, log } = stage;
+    fake.pool.addVm({ name: "www" });
+    const bad = fake.pool.addVm({ name: "bad" });
+    const www = await machine(backend, "www");
+    const other = await machine(backend, "bad");
+    await polling(stage);
+    // An event brings it, and then nobody can read it.
+    fake.fault("event.from", { kind: "body", body });
+    fake.fault("VM.get_record", { kind: "body", body }, 1000, undefined, bad);
+    fake.pool.become(bad, "Running");
+    await until("read", () => other.state().then(() => false, () => true));
+    const { message } = await assertRejects(() => other.state(), BackendError);
+    assertStringIncludes(message, "cannot read the state of bad: ");
+    assertEquals(await www.start(), "started");
+    await www.destroy();
+    assertEquals(fake.count("session.login_with_password"), 1);
+    assert(!log.some((line) => line.includes("the pool is lost")));
+  });
+}
+
+test("a name that no VM has is told although the names of the others are too much to read", async ({ fake, backend }) => {
+  const body = `<methodResponse>${" ".repeat(33 * 2 ** 20)}`;
+  fake.fault("VM.get_all_records_where", { kind: "body", body });
+  const { message } = await assertRejects(
+    () => machine(backend, "wwv"),
+    BackendError,
+  );
+  assertStringIncludes(message, 'the pool has no VM called "wwv"; ');
+  assertEquals(fake.count("session.login_with_password"), 1);
+});

@@ -8,6 +8,13 @@ import {
   BackendError,
   type MachineState,
 } from "../../../src/backends/backend.ts";
+import { parseConnect } from "../../../src/backends/xapi/connect.ts";
+import { Slow, Unreachable } from "../../../src/backends/xapi/errors.ts";
+import { checkedHttp } from "../../../src/backends/xapi/http.ts";
+import { Login } from "../../../src/backends/xapi/login.ts";
+import { Password } from "../../../src/backends/xapi/password.ts";
+import { Rpc } from "../../../src/backends/xapi/rpc.ts";
+import { Session } from "../../../src/backends/xapi/session.ts";
 import { encodeCall } from "../../../src/backends/xapi/xmlrpc.ts";
 import { collectLog } from "../../collect_log.ts";
 import { until } from "../../until.ts";
@@ -175,8 +182,8 @@ Deno.test("what is no XAPI is told with what came instead", async () => {
           "<methodResponse><params><param><value>1</value></param></params></methodResponse>",
       }, "not XAPI's"],
       [
-        { kind: "body", body: "x".repeat(9 * 2 ** 20) },
-        "the reply has more than 8388608 octets",
+        { kind: "body", body: "<methodResponse>" + " ".repeat(33 * 2 ** 20) },
+        "has more than 33554432 octets",
       ],
       [
         { kind: "body", body: "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>" },
@@ -260,3 +267,64 @@ test("neither log nor error ever has the password or the session", async ({ fake
     assert(!text.includes(session), text);
   }
 });
+
+/** A test of a session whose calls have times of the test's. */
+function sessionTest(
+  name: string,
+  run: (
+    fake: FakeXapi,
+    ask: (method: string, timeout: number) => Promise<unknown>,
+  ) => Promise<void>,
+): void {
+  Deno.test(name, async () => {
+    collectLog("backend");
+    await using fake = await FakeXapi.start();
+    const http = checkedHttp([]), target = parseConnect(fake.url)!;
+    const password = new Password(PASSWORD);
+    const rpc = new Rpc(http, password.all);
+    const session = new Session(rpc, target, new Login(rpc, target, password));
+    const { signal } = new AbortController();
+    try {
+      await session.login();
+      await run(
+        fake,
+        (method, timeout) => session.attempt(method, [], timeout, signal),
+      );
+    } finally {
+      await session.close();
+      http.close();
+    }
+    assertEquals(fake.sessions, 0);
+  });
+}
+
+sessionTest(
+  "a reply that takes long is waited for longer the next time, and the session that was given up is logged out",
+  async (fake, ask) => {
+    fake.delays.set("VM.get_all", 500);
+    await assertRejects(
+      () => ask("VM.get_all", 200),
+      Unreachable,
+      "within 0.2 s",
+    );
+    await assertRejects(
+      () => ask("VM.get_all", 200),
+      Unreachable,
+      "within 0.4 s",
+    );
+    assertEquals(await ask("VM.get_all", 200), []);
+    assertEquals(fake.count("session.login_with_password"), 3);
+    await until("logged out", () => fake.sessions === 1);
+  },
+);
+
+sessionTest(
+  "a reply that takes long ends no session while others come",
+  async (fake, ask) => {
+    fake.delays.set("VM.get_all", 60_000);
+    const late = assertRejects(() => ask("VM.get_all", 300), Slow);
+    await ask("host.get_all", 10_000);
+    await late;
+    assertEquals(fake.count("session.login_with_password"), 1);
+  },
+);

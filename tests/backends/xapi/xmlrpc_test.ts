@@ -1,11 +1,13 @@
-import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import fc from "fast-check";
 import {
-  decodeResponse,
-  encodeCall,
-  type Value,
-  XmlRpcError,
-} from "../../../src/backends/xapi/xmlrpc.ts";
+  assert,
+  assertEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import fc from "fast-check";
+import { ReplyReader } from "../../../src/backends/xapi/reply_reader.ts";
+import { XmlRpcError } from "../../../src/backends/xapi/scalars.ts";
+import { encodeCall, type Value } from "../../../src/backends/xapi/xmlrpc.ts";
 import { decodeCall, encodeBare, type Wire } from "./fake/wire.ts";
 import {
   asPython,
@@ -14,6 +16,12 @@ import {
   readWithPython,
 } from "./recordings.ts";
 
+/** What a reply means that comes in these pieces. */
+function decodeResponse(...pieces: string[]): Value {
+  const reader = new ReplyReader();
+  for (const piece of pieces) reader.push(piece);
+  return reader.end();
+}
 /** A reply with what stands in its `<value>`. */
 function reply(content: string): string {
   return `<?xml version="1.0"?><methodResponse><params><param><value>${content}</value></param></params></methodResponse>`;
@@ -110,12 +118,26 @@ Deno.test("scalars have their types", () => {
   assertEquals(decode("<double>-1.5e3</double>"), -1500);
   assertEquals(decode("<boolean>0</boolean>"), false);
   assertEquals(decode("<nil/>"), null);
+  assertEquals(decode("<i8>-9223372036854775808</i8>"), "-9223372036854775808");
+  assertEquals(decode("<double>1e-05</double>"), 0.00001);
+  for (const text of ["nan", "-nan", "NaN"]) {
+    assertEquals(decode(`<double>${text}</double>`), NaN);
+  }
+  assertEquals(decode("<double>inf</double>"), Infinity);
+  assertEquals(decode("<double>-inf</double>"), -Infinity);
+  assertEquals(
+    decode("<base64>AAEC\n/w==</base64>"),
+    Uint8Array.of(0, 1, 2, 255),
+  );
   const date = new Date("2014-09-19T15:48:05Z");
   for (
     const text of [
       "20140919T15:48:05Z",
       "2014-09-19T15:48:05Z",
       "20140919T15:48:05",
+      "20140919T17:48:05+02:00",
+      "2014-09-19T10:18:05-0530",
+      "20140919T16:48:05.000+01",
     ]
   ) {
     assertEquals(decode(`<dateTime.iso8601>${text}</dateTime.iso8601>`), date);
@@ -145,13 +167,84 @@ Deno.test("names of members are names, whatever they are", () => {
   ]);
 });
 
+Deno.test("names of members may have markup in them that is not escaped, as XAPI writes them", () => {
+  const names = ["R&D", "&", "a & b", "R&amp;D", "&bogus;", "a<b", "<b>x</b>"];
+  const struct = (name: string) =>
+    reply(
+      `<struct><member><name>${name}</name><value>1</value></member></struct>`,
+    );
+  for (const name of names) {
+    const read = name === "R&amp;D" ? "R&D" : name;
+    assertEquals(Object.keys(decodeResponse(struct(name)) as object), [read]);
+    // Whatever comes in one piece, and whatever in the next.
+    assertEquals(
+      Object.keys(decodeResponse(...struct(name)) as object),
+      [read],
+    );
+  }
+});
+
+Deno.test("a reply means the same wherever it is cut in pieces", () => {
+  fc.assert(
+    fc.property(
+      value,
+      fc.array(fc.nat(200), { maxLength: 20 }),
+      (each, cuts) => {
+        const whole = encodeBare(each as Wire);
+        const pieces: string[] = [];
+        let at = 0;
+        for (const length of cuts) pieces.push(whole.slice(at, at += length));
+        pieces.push(whole.slice(at));
+        assertEquals(
+          asPython(decodeResponse(...pieces)),
+          asPython(decodeResponse(whole)),
+        );
+      },
+    ),
+  );
+});
+
+Deno.test("a large reply is read in time that grows with its length alone, whatever is in it", () => {
+  const least = 2 ** 17;
+  const kinds: [string, (length: number) => string][] = [
+    ["one text", (length) => "x".repeat(length)],
+    ["ampersands", (length) => "&amp;".repeat(length / 5)],
+    [
+      "one name",
+      (length) =>
+        `<struct><member><name>${
+          "&<".repeat(length / 2)
+        }</name><value/></member></struct>`,
+    ],
+    [
+      "many values",
+      (length) =>
+        `<array><data>${"<value/>".repeat(length / 8)}</data></array>`,
+    ],
+    ["white space", (length) => `<array>${" ".repeat(length)}<data/></array>`],
+  ];
+  const time = (text: string) => {
+    const began = performance.now();
+    decodeResponse(...text.match(/[^]{1,32768}/g)!);
+    return performance.now() - began;
+  };
+  for (const [what, make] of kinds) {
+    const [once, eightfold] = [least, 8 * least].map((length) =>
+      Math.min(...[1, 2, 3].map(() => time(reply(make(length)))))
+    );
+    assert(eightfold < 40 * once + 200, `${what}: ${once}, ${eightfold} ms`);
+  }
+});
+
 Deno.test("a scalar that is none is refused with what it is", () => {
   for (
     const [content, message] of [
       ["<i4>1.5</i4>", '"1.5" is no i4'],
       ["<int>99999999999999999999</int>", "is no int"],
       ["<boolean>yes</boolean>", '"yes" is no boolean'],
-      ["<double>nan</double>", '"nan" is no double'],
+      ["<double>one</double>", '"one" is no double'],
+      ["<i8>1.5</i8>", '"1.5" is no i8'],
+      ["<base64>*</base64>", '"*" is no base64'],
       [
         "<dateTime.iso8601>today</dateTime.iso8601>",
         '"today" is no dateTime.iso8601',

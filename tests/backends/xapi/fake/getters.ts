@@ -23,6 +23,10 @@ export function read(
   arity(method, params, all ? 0 : 1);
   const [subject] = params;
   switch (name) {
+    case "get_all_records_where":
+      return Object.fromEntries(
+        db.entries(type).filter(([, record]) => matches(record, subject)),
+      );
     case "get_all":
       return db.entries(type).map(([ref]) => ref);
     case "get_all_records":
@@ -42,6 +46,17 @@ export function read(
   const value = objectOf(db, type, subject)[name.slice("get_".length)];
   if (value === undefined) throw new Failure("MESSAGE_METHOD_UNKNOWN", method);
   return value;
+}
+
+/** Whether a record is what an expression says, of which only `field "A"="B" and ...` is known here. */
+function matches(record: Struct, expression: string): boolean {
+  return expression.split(" and ").every((each) => {
+    const [, field, value] = /^field "(\w+)"="([^"]*)"$/.exec(each) ?? [];
+    if (field === undefined) {
+      throw new Failure("INTERNAL_ERROR", "Db_filter.Expression_error");
+    }
+    return String(record[field]) === value;
+  });
 }
 
 export function objectOf(db: Database, type: string, ref: string): Struct {

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseSubscription } from "./database.ts";
 import { arity, objectOf, read } from "./getters.ts";
 import { type Fault, html, spoiled, xml } from "./faults.ts";
@@ -39,6 +40,14 @@ interface Host {
   server?: Deno.HttpServer;
 }
 
+/** A call that is to go wrong. */
+interface Spoiled {
+  method: string;
+  fault: Fault;
+  host?: string;
+  ref?: string;
+}
+
 export class FakeXapi {
   readonly pool = new FakePool();
   readonly hosts: Host[] = [];
@@ -49,8 +58,12 @@ export class FakeXapi {
   port: number;
   master = 0;
   readonly #options: FakeOptions;
-  readonly #faults: { method: string; fault: Fault; host?: string }[] = [];
+  readonly #faults: Spoiled[] = [];
   password = PASSWORD;
+  /** Whether names of struct members are written as they are, as rpclib does, which need not be XML then. */
+  rawNames = false;
+  /** Milliseconds that the reply to a call of a method takes. */
+  readonly delays = new Map<string, number>();
   readonly #sessions = new Map<string, Set<() => void>>();
   readonly #closing = new AbortController();
 
@@ -137,9 +150,17 @@ export class FakeXapi {
     return this.#sessions.size;
   }
 
-  /** Has the next calls of a method go wrong; only those at one host where that is given. */
-  fault(method: string, fault: Fault, times = 1, host?: string): void {
-    for (let i = 0; i < times; i++) this.#faults.push({ method, fault, host });
+  /** Has the next calls of a method go wrong; only those at one host, or for one object, where that is given. */
+  fault(
+    method: string,
+    fault: Fault,
+    times = 1,
+    host?: string,
+    ref?: string,
+  ): void {
+    for (let i = 0; i < times; i++) {
+      this.#faults.push({ method, fault, host, ref });
+    }
   }
 
   /** Loses the events of a change, and all that clients have not seen so far. */
@@ -186,14 +207,26 @@ export class FakeXapi {
     const { method, params } = call;
     this.calls.push({ host: host.address, method, params });
     const at = this.#faults.findIndex((each) =>
-      each.method === method && (each.host ?? host.address) === host.address
+      each.method === method && (each.host ?? host.address) === host.address &&
+      (each.ref ?? params[1]) === params[1]
     );
     if (at >= 0) {
       const [{ fault }] = this.#faults.splice(at, 1);
       if (fault.kind === "cut") await this.#text(host, method, params); // it was carried out
       return await spoiled(fault, this.#closing.signal);
     }
-    return xml(await this.#text(host, method, params));
+    const reply = await this.#text(host, method, params);
+    await this.#delay(this.delays.get(method) ?? 0);
+    return xml(
+      this.rawNames ? reply.replace(/(?<=<name>)[^<]*/g, unescape) : reply,
+    );
+  }
+
+  /** Waits that many milliseconds, or until the fake ends. */
+  async #delay(ms: number): Promise<void> {
+    if (ms === 0) return;
+    const { signal } = this.#closing;
+    await sleep(ms, undefined, { signal }).catch(() => {});
   }
 
   async #text(host: Host, method: string, params: Wire[]): Promise<string> {
@@ -365,4 +398,9 @@ export class FakeXapi {
 
 function tokenOf(generation: number): string {
   return `${String(generation).padStart(20, "0")},${"0".repeat(20)}`;
+}
+
+function unescape(text: string): string {
+  return text.replaceAll("&lt;", "<").replaceAll("&gt;", ">")
+    .replaceAll("&amp;", "&");
 }
