@@ -1,6 +1,6 @@
 /**
  * Feeds the decoder, the responder and the running server with hostile packets made of real messages, and says what
- * came of it. Every packet is made of the seed and its own number: a finding tells both.
+ * came of it: what must not be, and what takes longer than its octets allow. Every packet is made of the seed and its own number: a finding tells both.
  *
  * `deno task fuzz [--seed N] [--packets N] [--from N] [--share N] [--resume FILE]`
  *
@@ -8,9 +8,11 @@
  */
 // deno-lint-ignore-file no-console -- a script that talks to whoever runs it
 import { parseArgs } from "@std/cli";
+import { MAX_MESSAGE } from "../../src/dns/wire/constants.ts";
 import { Finding } from "./check.ts";
 import { makeCorpus } from "./corpus.ts";
-import { Client, InProcess } from "./in_process.ts";
+import { expandingMessage } from "./expanding.ts";
+import { checkReply, Client, InProcess } from "./in_process.ts";
 import { mutate } from "./mutate.ts";
 import { Random } from "./random.ts";
 import { Server } from "./server.ts";
@@ -28,6 +30,12 @@ const HELP = `deno task fuzz [OPTIONS]
 const BATCH = 500;
 /** Packets of a batch that go over one TCP connection; the others go over UDP. */
 const OVER_TCP = 50;
+/** Every so many packets there is a message that is much longer with its names spelled out. */
+const EXPANDING = 100;
+/** What those ask for: SRV of `x`. */
+const QUESTION = Uint8Array.of(1, 0x78, 0, 0, 33, 0, 1);
+/** Octets of a packet that are shown: all of it is made again with --packets 1. */
+const MAX_SHOWN = 8192;
 /** A run that finds this much has found enough. */
 const MAX_FINDINGS = 20;
 
@@ -93,9 +101,24 @@ const target = new InProcess([
 function find(packet: number, error: unknown, octets: Uint8Array): void {
   if (!(error instanceof Finding)) throw error;
   run.findings.push({ packet, what: error.message, octets: octets.toHex() });
+  const shown = octets.subarray(0, MAX_SHOWN).toHex();
   console.log(
-    `FOUND by --seed ${run.seed} --from ${packet}: ${error.message}\n  ${octets.toHex()}`,
+    `FOUND by --seed ${run.seed} --from ${packet}: ${error.message}\n  ${shown}`,
   );
+}
+
+/** A message that grows when it is read. */
+function feedExpanding(i: number): void {
+  const random = new Random(run.seed, i);
+  const size = random.pick([512, 4096, MAX_MESSAGE]);
+  const packet = expandingMessage(QUESTION, size, random);
+  try {
+    checkReply(packet, QUESTION);
+    packet[2] &= 0x7f; // the same as a query
+    target.feed(packet, random);
+  } catch (error) {
+    find(i, error, packet);
+  }
 }
 
 async function feedInProcess(from: number, to: number): Promise<void> {
@@ -107,6 +130,7 @@ async function feedInProcess(from: number, to: number): Promise<void> {
     } catch (error) {
       find(i, error, packet);
     }
+    if (i % EXPANDING === 0) feedExpanding(i);
   }
   clock.now += 100;
   try {

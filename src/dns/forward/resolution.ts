@@ -18,7 +18,9 @@ import {
 import type { Inquiry } from "../wire/inquiry.ts";
 import {
   encodeMessage,
+  isNegative,
   type Message,
+  needsAuthority,
   type ResourceRecord,
 } from "../wire/message.ts";
 import { readName } from "../wire/name.ts";
@@ -58,16 +60,15 @@ export function resolutionOf(
   reply: Message,
   question: UpstreamQuestion,
 ): Resolution {
-  const negative = isNegative(reply, question.type);
+  const negative = isNegative(reply);
   const soa = reply.authorities.find(({ type }) => type === Type.SOA);
+  let shortest = Infinity;
   const capped = (records: readonly ResourceRecord[]) =>
-    records.map((record) => {
-      const isNegativeSoa = negative && record.type === Type.SOA;
-      const ttl = Math.min(
-        record.ttl,
-        isNegativeSoa ? negativeTtlOf(record) : MAX_TTL,
-      );
-      return { ...record, ttl };
+    records.map(({ name, type, class: klass, ttl, rdata }) => {
+      const isNegativeSoa = negative && type === Type.SOA;
+      ttl = Math.min(ttl, isNegativeSoa ? negativeTtlOf(ttl, rdata) : MAX_TTL);
+      shortest = Math.min(shortest, ttl);
+      return { name, type, class: klass, ttl, rdata };
     });
   const answers = capped(reply.answers),
     authorities = capped(reply.authorities),
@@ -93,28 +94,20 @@ export function resolutionOf(
   const isCut = (octets[2] & Flag.TC >> 8) !== 0;
   const isKept = !isCut && reply.rcode !== Rcode.YXDOMAIN &&
     (!negative || soa !== undefined);
-  const ttls = [...answers, ...authorities, ...additionals].map(({ ttl }) =>
-    ttl
-  );
   return {
     ...sections,
     flags: Flag.RA | (isCut ? Flag.TC : 0),
     rcode: reply.rcode,
+    needsAuthority: needsAuthority(reply),
     ede: errorsOf(reply),
-    lifetime: isKept ? Math.min(...ttls) : 0,
+    lifetime: isKept ? shortest : 0,
     isFailure: false,
     age: 0,
   };
 }
 
-/** Whether a response says that there is no such name or no such data (RFC 2308 section 2), perhaps behind an alias. */
-function isNegative({ rcode, answers }: Message, asked: number): boolean {
-  return rcode === Rcode.NXDOMAIN ||
-    !answers.some(({ type }) => type === asked || asked === Type.ANY);
-}
-
 /** RFC 2308 section 5: the SOA record's own TTL or its last field, whatever is less, and not for too long. */
-function negativeTtlOf({ ttl, rdata }: ResourceRecord): number {
+function negativeTtlOf(ttl: number, rdata: Uint8Array): number {
   const minimum = rdata.length < 4
     ? 0
     : new DataView(rdata.buffer, rdata.byteOffset).getUint32(rdata.length - 4);
@@ -152,17 +145,17 @@ function errorsOf({ additionals }: Message): Ede[] {
   const options = additionals.find(({ type }) => type === Type.OPT)?.rdata ??
     new Uint8Array(0);
   const word = (at: number) => options[at] << 8 | options[at + 1];
-  const errors: Ede[] = [];
-  for (let at = 0; at + 4 <= options.length;) {
+  const errors: Ede[] = [], decoder = new TextDecoder();
+  for (let at = 0; at + 4 <= options.length && errors.length < MAX_ERRORS;) {
     const end = at + 4 + word(at + 2);
     if (end > options.length) break;
     if (word(at) === EdnsOption.EXTENDED_ERROR && end >= at + 6) {
-      const text = new TextDecoder().decode(options.subarray(at + 6, end));
+      const text = decoder.decode(options.subarray(at + 6, end));
       errors.push({ code: word(at + 4), text });
     }
     at = end;
   }
-  return errors.slice(0, MAX_ERRORS);
+  return errors;
 }
 
 /** A response code and why, for those who asked. */
@@ -175,6 +168,7 @@ export function withoutRecords(
     rcode,
     answer: NONE,
     authority: NONE,
+    needsAuthority: true,
     additional: NONE,
     ede,
     ttlOffsets: new Uint16Array(0),

@@ -25,7 +25,7 @@ import type { Peer } from "../../net/peer.ts";
 import { Verdict } from "../wire/query.ts";
 import type { Forwarder } from "../forward/forwarder.ts";
 import { type Resolution, writeResolution } from "../forward/resolution.ts";
-import { type Ede, writeResponse } from "../wire/response.ts";
+import { addBadKey, type Ede, writeResponse } from "../wire/response.ts";
 import { specialAnswer } from "../zone/special_names.ts";
 import type { Transport } from "../wire/transport.ts";
 import type { Zone } from "../zone/zone.ts";
@@ -117,6 +117,10 @@ export class Responder {
     const admission = this.#guard.admit(inquiry);
     if (admission !== Admission.ANSWER) {
       return this.#turnAway(inquiry, out, admission);
+    }
+    if (verdict === Verdict.SIGNED) {
+      const length = this.#refuse(inquiry, out, Rcode.NOTAUTH);
+      return addBadKey(inquiry, out, length);
     }
     if (verdict !== Verdict.ANSWER) {
       return this.#refuse(inquiry, out, RCODE_OF[verdict]);
@@ -353,6 +357,7 @@ export class Responder {
       rcode,
       answer,
       authority,
+      needsAuthority: true,
       additional: NONE,
       ede: ede === undefined ? NO_ERRORS : [ede],
     });

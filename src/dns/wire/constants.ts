@@ -21,23 +21,44 @@ export const Type = {
   MINFO: 14,
   MX: 15,
   TXT: 16,
+  RP: 17,
+  AFSDB: 18,
+  RT: 21,
+  NSAP_PTR: 23,
+  SIG: 24,
+  PX: 26,
   AAAA: 28,
+  NXT: 30,
   SRV: 33,
+  NAPTR: 35,
+  KX: 36,
+  A6: 38,
+  DNAME: 39,
   OPT: 41,
   DS: 43,
+  IPSECKEY: 45,
   RRSIG: 46,
   NSEC: 47,
   DNSKEY: 48,
+  NSEC3: 50,
+  HIP: 55,
+  TALINK: 58,
   SVCB: 64,
   HTTPS: 65,
+  DSYNC: 66,
+  LP: 107,
+  TKEY: 249,
   TSIG: 250,
   IXFR: 251,
   AXFR: 252,
   ANY: 255,
+  AMTRELAY: 260,
 } as const;
 
 const TYPE_NAMES = new Map(
-  Object.entries(Type).map(([name, type]) => [type as number, name]),
+  Object.entries(Type).map((
+    [name, type],
+  ) => [type as number, name.replace("_", "-")]),
 );
 
 /** A type's mnemonic; `TYPE123` where it has none here (RFC 3597 section 5). */
@@ -60,6 +81,7 @@ export const Rcode = {
   NOTIMP: 4,
   REFUSED: 5,
   YXDOMAIN: 6,
+  NOTAUTH: 9,
   BADVERS: 16,
   BADCOOKIE: 23,
 } as const;
@@ -79,6 +101,9 @@ export const OPCODE_MASK = 0x7800;
 export const OPCODE_SHIFT = 11;
 /** The response code's bits in the same word. */
 export const RCODE_MASK = 0x000f;
+
+/** What a TSIG record says is wrong with the one of the query (RFC 8945 section 3). */
+export const TsigError = { BADKEY: 17 } as const;
 
 /** EDNS options (RFC 6891 and later). */
 export const EdnsOption = { NSID: 3, COOKIE: 10, EXTENDED_ERROR: 15 } as const;

@@ -13,10 +13,13 @@ import {
   MAX_MESSAGE,
   OPCODE_MASK,
   OPCODE_SHIFT,
+  Rcode,
   RCODE_MASK,
   Type,
 } from "./constants.ts";
-import { type Name, nameKey, readName, WireError } from "./name.ts";
+import { MessageWriter } from "./message_writer.ts";
+import { isSameName, type Name, readName, WireError } from "./name.ts";
+import { readRdata } from "./rdata.ts";
 
 /** An entry of the question section. */
 export interface Question {
@@ -49,34 +52,20 @@ export interface Message {
   additionals: ResourceRecord[];
 }
 
-/** In RDATA: where names stand that a sender may have compressed (RFC 1035 section 3.3, RFC 3597 section 4). */
-interface NamesIn {
-  /** Octets before the first name. */
-  before: number;
-  /** How many names follow one another. */
-  names: number;
-}
-const NAMES_IN_RDATA: ReadonlyMap<number, NamesIn> = new Map([
-  [Type.NS, { before: 0, names: 1 }],
-  [Type.MD, { before: 0, names: 1 }],
-  [Type.MF, { before: 0, names: 1 }],
-  [Type.CNAME, { before: 0, names: 1 }],
-  [Type.SOA, { before: 0, names: 2 }],
-  [Type.MB, { before: 0, names: 1 }],
-  [Type.MG, { before: 0, names: 1 }],
-  [Type.MR, { before: 0, names: 1 }],
-  [Type.PTR, { before: 0, names: 1 }],
-  [Type.MINFO, { before: 0, names: 2 }],
-  [Type.MX, { before: 2, names: 1 }],
-  // Not to be compressed by a sender, but to be understood where one did it (RFC 3597 section 4).
-  [Type.SRV, { before: 6, names: 1 }],
-]);
+/**
+ * The most octets that the names and data of a message's records may take when they are spelled out. Names that share
+ * their ends grow, but in an honest message hardly ever to twice its size.
+ */
+const MAX_SPELLED_OUT = 8 * MAX_MESSAGE;
 
-/** The types whose RDATA a sender may compress: those of RFC 1035 alone (RFC 3597 section 4). */
-const isCompressible = (type: number) => type <= Type.MX;
-
-/** Decodes a message. Octets after its last record are an error. Throws {@linkcode WireError}. */
-export function decodeMessage(octets: Uint8Array): Message {
+/**
+ * Decodes a message. Octets after its last record are an error, unless they are to be `ignored`.
+ * Throws {@linkcode WireError}.
+ */
+export function decodeMessage(
+  octets: Uint8Array,
+  trailing: "refused" | "ignored" = "refused",
+): Message {
   if (octets.length < HEADER_SIZE) {
     throw new WireError("a message is shorter than its header");
   }
@@ -92,291 +81,209 @@ export function decodeMessage(octets: Uint8Array): Message {
     authorities: [],
     additionals: [],
   };
-  let at = HEADER_SIZE;
+  const reader = new RecordReader(octets);
   for (let count = word(4); count > 0; count--) {
-    const { name, next } = readName(octets, at);
-    if (next + 4 > octets.length) {
-      throw new WireError("a question runs past the end");
-    }
-    message.questions.push({ name, type: word(next), class: word(next + 2) });
-    at = next + 4;
+    message.questions.push(reader.question());
   }
   const sections = [message.answers, message.authorities, message.additionals];
   for (const [i, section] of sections.entries()) {
     for (let count = word(6 + 2 * i); count > 0; count--) {
-      const { record, next } = readRecord(octets, at);
-      section.push(record);
-      at = next;
+      section.push(reader.record());
     }
   }
-  if (at !== octets.length) {
+  if (trailing === "refused" && reader.at !== octets.length) {
     throw new WireError("a message has octets after its last record");
   }
+  checkPlaces(message);
   return message;
 }
 
-/** Reads the record at `offset` of a message, and says where the next one begins. Throws {@linkcode WireError}. */
-export function readRecord(
-  octets: Uint8Array,
-  offset: number,
-): { record: ResourceRecord; next: number } {
-  const { name, next } = readName(octets, offset);
-  const start = next + 10;
-  if (start > octets.length) throw new WireError("a record runs past the end");
-  const view = new DataView(octets.buffer, octets.byteOffset + next);
-  const type = view.getUint16(0);
-  const end = start + view.getUint16(8);
-  if (end > octets.length) {
-    throw new WireError("a record's data runs past the end");
+/** Reads the questions and records of a message one after the other. */
+class RecordReader {
+  at = HEADER_SIZE;
+  readonly #octets: Uint8Array;
+  readonly #view: DataView;
+  /** The names that pointers alone stand for, by where they lead: most records of a message have one owner. */
+  readonly #pointedTo = new Map<number, Name>();
+  /** Octets that names and data may still take. */
+  #room = MAX_SPELLED_OUT;
+
+  constructor(octets: Uint8Array) {
+    this.#octets = octets;
+    this.#view = new DataView(octets.buffer, octets.byteOffset, octets.length);
   }
-  return {
-    record: {
+
+  question(): Question {
+    const name = this.#name(), at = this.at;
+    this.at += 4;
+    if (this.at > this.#octets.length) {
+      throw new WireError("a question runs past the end");
+    }
+    return {
+      name,
+      type: this.#view.getUint16(at),
+      class: this.#view.getUint16(at + 2),
+    };
+  }
+
+  record(): ResourceRecord {
+    const name = this.#name(), view = this.#view, at = this.at;
+    const start = at + 10;
+    if (start > view.byteLength) {
+      throw new WireError("a record runs past the end");
+    }
+    const end = this.at = start + view.getUint16(at + 8);
+    if (end > view.byteLength) {
+      throw new WireError("a record's data runs past the end");
+    }
+    const type = view.getUint16(at);
+    const rdata = readRdata(this.#octets, type, start, end);
+    this.#spend(rdata.length);
+    return {
       name,
       type,
-      class: view.getUint16(2),
-      ttl: view.getUint32(4),
-      rdata: readRdata(octets, type, start, end),
-    },
-    next: end,
-  };
+      class: view.getUint16(at + 2),
+      ttl: view.getUint32(at + 4),
+      rdata,
+    };
+  }
+
+  #name(): Name {
+    const octets = this.#octets, start = this.at;
+    const target = octets[start] >= 0xc0
+      ? (octets[start] & 0x3f) << 8 | octets[start + 1]
+      : undefined;
+    const known = target === undefined
+      ? undefined
+      : this.#pointedTo.get(target);
+    if (known !== undefined) {
+      this.at += 2;
+      return known;
+    }
+    const { name, next } = readName(octets, start);
+    this.#spend(name.length);
+    if (target !== undefined) this.#pointedTo.set(target, name);
+    this.at = next;
+    return name;
+  }
+
+  #spend(octets: number): void {
+    this.#room -= octets;
+    if (this.#room < 0) {
+      throw new WireError(
+        `a message is longer than ${MAX_SPELLED_OUT} octets with its names spelled out`,
+      );
+    }
+  }
 }
 
-/** RDATA with its names uncompressed. */
-function readRdata(
-  octets: Uint8Array,
-  type: number,
-  start: number,
-  end: number,
-): Uint8Array {
-  const shape = NAMES_IN_RDATA.get(type);
-  // Empty RDATA is what UPDATE has in its prerequisites (RFC 2136 section 2.4); it holds no name.
-  if (shape === undefined || start === end) return octets.slice(start, end);
-  const parts = [octets.subarray(start, start + shape.before)];
-  let at = start + shape.before;
-  for (let i = 0; i < shape.names; i++) {
-    const { name, next } = readName(octets, at);
-    parts.push(name);
-    at = next;
+/** Throws {@linkcode WireError} where a record is in a section, or at a name, that records of its type are never in. */
+function checkPlaces({ answers, authorities, additionals }: Message): void {
+  const isOutOfPlace = ({ type }: ResourceRecord) =>
+    type === Type.OPT || type === Type.TSIG;
+  if (answers.some(isOutOfPlace) || authorities.some(isOutOfPlace)) {
+    throw new WireError(
+      "an OPT or TSIG record is not in the additional section",
+    );
   }
-  if (at > end) {
-    throw new WireError("a name in a record's data runs past its end");
+  let opts = 0;
+  for (const [i, { name, type }] of additionals.entries()) {
+    // RFC 6891 section 6.1.1
+    if (type === Type.OPT && (name.length > 1 || ++opts > 1)) {
+      throw new WireError("a message has two OPT records, or one with a name");
+    }
+    // RFC 8945 section 5.1
+    if (type === Type.TSIG && i < additionals.length - 1) {
+      throw new WireError("a TSIG record is not the last one");
+    }
   }
-  parts.push(octets.subarray(at, end));
-  return concat(parts);
-}
-
-function concat(parts: Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(
-    parts.reduce((sum, part) => sum + part.length, 0),
-  );
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 /**
  * Encodes a message, compressing names where RFC 3597 section 4 allows it. When it does not fit in `limit` octets,
- * whole RRsets are left out from the end and TC is set (RFC 2181 section 9), but an OPT record always stays.
+ * whole RRsets are left out from the end, but an OPT record always stays. TC is set when they were of the answer, or
+ * what makes it one (RFC 2181 section 9, {@linkcode needsAuthority}).
  */
 export function encodeMessage(
   message: Message,
   limit = MAX_MESSAGE,
 ): Uint8Array {
-  const whole = new MessageWriter();
-  for (const question of message.questions) whole.question(question);
-  for (const record of message.answers) whole.record(record);
-  for (const record of message.authorities) whole.record(record);
-  for (const record of message.additionals) whole.record(record);
-  if (whole.length <= limit) {
-    return whole.finish(message, [
-      message.questions.length,
-      message.answers.length,
-      message.authorities.length,
-      message.additionals.length,
-    ], 0);
-  }
-
-  const opt = message.additionals.filter((record) => record.type === Type.OPT);
-  const optSize = opt.reduce(
-    (sum, record) => sum + record.name.length + 10 + record.rdata.length,
-    0,
-  );
-  const cut = new MessageWriter();
-  const kept = writeSections(
-    cut,
-    {
-      ...message,
-      additionals: message.additionals.filter((record) =>
-        record.type !== Type.OPT
-      ),
-    },
-    limit - optSize,
-  );
-  for (const record of opt) cut.record(record);
-  // Leaving out additional records alone is no truncation (RFC 2181 section 9).
-  const lost = kept[1] < message.answers.length ||
-    kept[2] < message.authorities.length;
-  return cut.finish(
-    message,
-    [kept[0], kept[1], kept[2], kept[3] + opt.length],
-    lost ? Flag.TC : 0,
-  );
-}
-
-type Counts = [
-  questions: number,
-  answers: number,
-  authorities: number,
-  additionals: number,
-];
-
-/** Writes as many whole RRsets as fit, in order. */
-function writeSections(
-  writer: MessageWriter,
-  message: Message,
-  limit: number,
-): Counts {
+  const { answers, authorities, additionals } = message;
+  const optAt = additionals.findIndex(({ type }) => type === Type.OPT);
+  const opt = optAt < 0 ? [] : [additionals[optAt]];
+  const optSize = opt.reduce((sum, { rdata }) => sum + 11 + rdata.length, 0);
+  const writer = new MessageWriter();
   for (const question of message.questions) writer.question(question);
-  const counts: Counts = [message.questions.length, 0, 0, 0];
-  const sections = [message.answers, message.authorities, message.additionals];
-  for (const [i, section] of sections.entries()) {
-    for (const rrset of rrsets(section)) {
-      const before = writer.length;
-      for (const record of rrset) writer.record(record);
-      if (writer.length > limit) {
-        writer.truncate(before);
-        return counts;
-      }
-      counts[i + 1] += rrset.length;
-    }
-  }
-  return counts;
+  let whole = true;
+  /** Whole RRsets, as long as all fits. */
+  const write = (records: readonly ResourceRecord[], limit: number): number => {
+    if (!whole) return 0;
+    const count = writeRecords(writer, records, limit);
+    whole = count === records.length;
+    return count;
+  };
+  const counts = [
+    write(answers, limit - optSize),
+    write(authorities, limit - optSize),
+    write(additionals.slice(0, Math.max(0, optAt)), limit - optSize),
+  ];
+  for (const record of opt) writer.record(record);
+  counts[2] += opt.length + write(additionals.slice(optAt + 1), limit);
+  const isCut = counts[0] < answers.length ||
+    counts[1] < authorities.length && needsAuthority(message);
+  const octets = writer.finish();
+  const view = new DataView(octets.buffer);
+  view.setUint16(0, message.id);
+  view.setUint16(
+    2,
+    message.flags | (isCut ? Flag.TC : 0) | message.opcode << OPCODE_SHIFT |
+      message.rcode & RCODE_MASK,
+  );
+  view.setUint16(4, message.questions.length);
+  counts.forEach((count, i) => view.setUint16(6 + 2 * i, count));
+  return octets;
 }
 
-/** Neighbouring records of one name, type and class. */
-function* rrsets(
-  records: readonly ResourceRecord[],
-): Generator<ResourceRecord[]> {
-  const key = (record: ResourceRecord) =>
-    `${record.type} ${record.class} ${nameKey(record.name)}`;
-  for (let i = 0; i < records.length;) {
-    let end = i + 1;
-    while (end < records.length && key(records[end]) === key(records[i])) end++;
-    yield records.slice(i, end);
-    i = end;
-  }
+/** Whether a response says that there is no such name or no such data (RFC 2308 section 2), perhaps behind an alias. */
+export function isNegative({ rcode, questions, answers }: Message): boolean {
+  const asked = questions[0]?.type;
+  return rcode === Rcode.NXDOMAIN ||
+    !answers.some(({ type }) => type === asked || asked === Type.ANY);
 }
 
-/** A pointer has 14 bits for its target (RFC 1035 section 4.1.4). */
-const MAX_POINTER_TARGET = 0x3fff;
-
-/** Where messages are put together, one at a time; a larger one moves to a buffer of its own. */
-const scratch = new Uint8Array(4096);
-
-/** Builds a message in a buffer that grows. One writer is done with before the next one is made. */
-class MessageWriter {
-  #octets = scratch;
-  #length = HEADER_SIZE;
-  /** Where each name, by {@linkcode nameKey}, was written first. */
-  #names = new Map<string, number>();
-
-  /** Octets written. */
-  get length(): number {
-    return this.#length;
-  }
-
-  /** Takes away what was written at `length` and after it. */
-  truncate(length: number): void {
-    this.#length = length;
-    for (const [key, target] of this.#names) {
-      if (target >= length) this.#names.delete(key);
-    }
-  }
-
-  question(question: Question): void {
-    this.#name(question.name);
-    this.#u16(question.type);
-    this.#u16(question.class);
-  }
-
-  record(record: ResourceRecord): void {
-    this.#name(record.name);
-    this.#u16(record.type);
-    this.#u16(record.class);
-    this.#u16(record.ttl >>> 16);
-    this.#u16(record.ttl & 0xffff);
-    const size = this.#length;
-    this.#u16(0);
-    this.#rdata(record);
-    const length = this.#length - size - 2;
-    if (length > 0xffff) {
-      throw new WireError("a record's data is longer than 65535 octets");
-    }
-    this.#octets[size] = length >> 8;
-    this.#octets[size + 1] = length;
-  }
-
-  /** The message's octets, with its header and `flags` beside its own. */
-  finish(message: Message, counts: Counts, flags: number): Uint8Array {
-    const octets = this.#octets.slice(0, this.#length);
-    const view = new DataView(octets.buffer);
-    view.setUint16(0, message.id);
-    view.setUint16(
-      2,
-      message.flags | flags | message.opcode << OPCODE_SHIFT |
-        message.rcode & RCODE_MASK,
+/**
+ * Whether a response says too little without its authority section: a negative one has the SOA record there (RFC 2308
+ * section 3), and one that a wildcard made the proof that it may (RFC 4035 section 3.1.3.3).
+ */
+export function needsAuthority(message: Message): boolean {
+  return isNegative(message) ||
+    message.authorities.some(({ type }) =>
+      type === Type.NSEC || type === Type.NSEC3
     );
-    counts.forEach((count, i) => view.setUint16(4 + 2 * i, count));
-    return octets;
-  }
+}
 
-  #rdata({ type, rdata }: ResourceRecord): void {
-    const shape = isCompressible(type) && rdata.length > 0
-      ? NAMES_IN_RDATA.get(type)
-      : undefined;
-    if (shape === undefined) return this.#bytes(rdata);
-    this.#bytes(rdata.subarray(0, shape.before));
-    let at = shape.before;
-    for (let i = 0; i < shape.names; i++) {
-      const { name, next } = readName(rdata, at);
-      this.#name(name);
-      at = next;
+/** Writes as many whole RRsets, neighbouring records of one name, type and class, as fit; returns how many records. */
+function writeRecords(
+  writer: MessageWriter,
+  records: readonly ResourceRecord[],
+  limit: number,
+): number {
+  let first = 0, end = writer.length;
+  for (const [i, record] of records.entries()) {
+    if (!isSameSet(records[first], record)) {
+      first = i;
+      end = writer.length;
     }
-    this.#bytes(rdata.subarray(at));
-  }
-
-  #name(name: Name): void {
-    for (let at = 0; name[at] !== 0; at += 1 + name[at]) {
-      const key = nameKey(name.subarray(at));
-      const target = this.#names.get(key);
-      if (target !== undefined) return this.#u16(0xc000 | target);
-      if (this.#length <= MAX_POINTER_TARGET) {
-        this.#names.set(key, this.#length);
-      }
-      this.#bytes(name.subarray(at, at + 1 + name[at]));
+    writer.record(record);
+    if (writer.length > limit) {
+      writer.truncate(end);
+      return first;
     }
-    this.#bytes(name.subarray(-1));
   }
+  return records.length;
+}
 
-  #u16(value: number): void {
-    this.#reserve(2);
-    this.#octets[this.#length++] = value >> 8;
-    this.#octets[this.#length++] = value;
-  }
-
-  #bytes(bytes: Uint8Array): void {
-    this.#reserve(bytes.length);
-    this.#octets.set(bytes, this.#length);
-    this.#length += bytes.length;
-  }
-
-  #reserve(count: number): void {
-    if (this.#length + count <= this.#octets.length) return;
-    const larger = new Uint8Array(2 * (this.#length + count));
-    larger.set(this.#octets);
-    this.#octets = larger;
-  }
+function isSameSet(one: ResourceRecord, other: ResourceRecord): boolean {
+  return one.type === other.type && one.class === other.class &&
+    isSameName(one.name, other.name);
 }

@@ -12,8 +12,10 @@
 export const MAX_LABEL = 63;
 /** Octets in a name, with every length octet and the root's (RFC 1035 section 2.3.4). */
 export const MAX_NAME = 255;
-/** A name of 255 octets has at most 127 labels beside the root, and a pointer that leads on is followed by a label. */
-const MAX_POINTERS = 127;
+/** A name of 255 octets has at most so many labels beside the root. */
+export const MAX_LABELS = 127;
+/** A pointer that leads on is followed by a label. */
+const MAX_POINTERS = MAX_LABELS;
 
 /** A name in uncompressed wire format: at most {@linkcode MAX_NAME} octets, the last of them the root's zero. */
 export type Name = Uint8Array;
@@ -138,6 +140,29 @@ export function hashName(name: Name): number {
   return hash;
 }
 
+/** The hash of a name, given that of the name behind the label at `at`, in lower case too; 0 is the root's. */
+export function hashLabel(
+  behind: number,
+  octets: Uint8Array,
+  at: number,
+): number {
+  let hash = behind;
+  for (const end = at + octets[at]; at <= end; at++) {
+    hash = Math.imul(hash ^ LOWER[octets[at]], FNV_PRIME);
+  }
+  return hash;
+}
+
+/** Whether two names differ at most in case (RFC 4343). */
+export function isSameName(one: Name, other: Name): boolean {
+  if (one === other) return true;
+  if (one.length !== other.length) return false;
+  for (let i = 0; i < one.length; i++) {
+    if (LOWER[one[i]] !== LOWER[other[i]]) return false;
+  }
+  return true;
+}
+
 /** The name without its first label; the root's is the root. */
 export function parentName(name: Name): Name {
   return name[0] === 0 ? ROOT : name.slice(1 + name[0]);
@@ -163,13 +188,27 @@ export interface ReadName {
   next: number;
 }
 
-/**
- * Reads the name at `offset` of a message, following compression pointers (RFC 1035 section 4.1.4). A pointer leads
- * strictly backward and there is a bound on how many, so no message makes this loop. Throws {@linkcode WireError}.
- */
+/** Reads the name at `offset` of a message. Throws {@linkcode WireError}. */
 export function readName(message: Uint8Array, offset: number): ReadName {
-  const name = nameBeingRead;
-  let length = 0, at = offset, next = -1, lowest = offset, pointers = 0;
+  const length = copyName(message, offset, nameBeingRead, 0);
+  return {
+    name: nameBeingRead.slice(0, length),
+    next: skipName(message, offset),
+  };
+}
+
+/**
+ * Spells out the name at `offset` of a message into `out` from `start` on, and returns where it ends there: at most
+ * {@linkcode MAX_NAME} octets further. Compression pointers are followed (RFC 1035 section 4.1.4): one leads strictly
+ * backward and there is a bound on how many, so no message makes this loop. Throws {@linkcode WireError}.
+ */
+export function copyName(
+  message: Uint8Array,
+  offset: number,
+  out: Uint8Array,
+  start: number,
+): number {
+  let length = start, at = offset, lowest = offset, pointers = 0;
   for (;;) {
     if (at >= message.length) throw new WireError("a name runs past the end");
     const octet = message[at];
@@ -178,7 +217,6 @@ export function readName(message: Uint8Array, offset: number): ReadName {
         throw new WireError("a compression pointer runs past the end");
       }
       const target = (octet & 0x3f) << 8 | message[at + 1];
-      if (next === -1) next = at + 2;
       if (target >= lowest) {
         throw new WireError("a compression pointer does not lead backward");
       }
@@ -191,12 +229,22 @@ export function readName(message: Uint8Array, offset: number): ReadName {
     if (octet > MAX_LABEL) throw new WireError("a label has an unknown type");
     const end = at + 1 + octet;
     if (end > message.length) throw new WireError("a label runs past the end");
-    if (length + 1 + octet > MAX_NAME) {
+    if (length - start + 1 + octet > MAX_NAME) {
       throw new WireError("a name is too long");
     }
-    while (at < end) name[length++] = message[at++];
-    if (octet === 0) {
-      return { name: name.slice(0, length), next: next === -1 ? at : next };
-    }
+    while (at < end) out[length++] = message[at++];
+    if (octet === 0) return length;
   }
+}
+
+/**
+ * Where reading goes on behind the name at `offset`, which a pointer ends. What it points to is not looked at: that is
+ * {@linkcode copyName}'s business. Throws {@linkcode WireError}.
+ */
+export function skipName(message: Uint8Array, offset: number): number {
+  for (let at = offset; at < message.length; at += 1 + message[at]) {
+    if (message[at] === 0) return at + 1;
+    if (message[at] > MAX_LABEL) return at + 2;
+  }
+  throw new WireError("a name runs past the end");
 }

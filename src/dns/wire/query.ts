@@ -1,8 +1,8 @@
 /**
  * Reading a query: just what is needed to answer it, with nothing allocated, since every packet comes this way.
  *
- * The whole message is walked, so that what is malformed anywhere is refused; but only the question and the OPT record
- * are looked into.
+ * The whole message is walked, so that what is malformed anywhere is refused, names within records too; but only the
+ * question and the OPT record say how it is answered.
  *
  * @module
  */
@@ -15,7 +15,17 @@ import {
   OPCODE_SHIFT,
   Type,
 } from "./constants.ts";
-import { FNV_OFFSET, FNV_PRIME, LOWER, MAX_LABEL, MAX_NAME } from "./name.ts";
+import {
+  copyName,
+  FNV_OFFSET,
+  FNV_PRIME,
+  LOWER,
+  MAX_LABEL,
+  MAX_NAME,
+  skipName,
+  WireError,
+} from "./name.ts";
+import { namesInRdata } from "./rdata.ts";
 
 /** What {@linkcode QueryReader.read} made of a packet. */
 export const Verdict = {
@@ -31,6 +41,8 @@ export const Verdict = {
   BADVERS: 4,
   /** No question, but a COOKIE option: a server cookie is all it wants (RFC 7873 section 5.4). */
   COOKIE: 5,
+  /** Signed with a key, and there are none here: NOTAUTH (RFC 8945 section 5.2.1). */
+  SIGNED: 6,
 } as const;
 export type Verdict = typeof Verdict[keyof typeof Verdict];
 
@@ -55,11 +67,14 @@ export class QueryReader {
   cookieLength = 0;
   /** Whether an NSID was asked for (RFC 5001). */
   nsid = false;
+  /** Where the TSIG record begins; 0 without one. */
+  tsigAt = 0;
 
   /** Reads a packet. */
   read(packet: Uint8Array): Verdict {
     this.questionEnd = HEADER_SIZE;
     this.edns = false;
+    this.tsigAt = 0;
     if (packet.length < HEADER_SIZE) return Verdict.DROP;
     const flags = this.flags = packet[2] << 8 | packet[3];
     if (flags & Flag.QR) return Verdict.DROP;
@@ -81,6 +96,7 @@ export class QueryReader {
     if (this.edns && (this.ednsFlags >>> 16 & 0xff) !== 0) {
       return Verdict.BADVERS;
     }
+    if (this.tsigAt > 0) return Verdict.SIGNED;
     if (isQuestion) return Verdict.ANSWER;
     return this.edns && this.cookieLength > 0
       ? Verdict.COOKIE
@@ -120,12 +136,13 @@ export class QueryReader {
   ): number {
     let at = start;
     for (let i = 0; i < others + additionals; i++) {
-      const isRoot = packet[at] === 0;
-      at = skipName(packet, at);
+      const isRoot = packet[at] === 0, recordAt = at;
+      at = skipOwner(packet, at);
       if (at < 0 || at + 10 > packet.length) return -1;
       const end = at + 10 + (packet[at + 8] << 8 | packet[at + 9]);
       if (end > packet.length) return -1;
-      if ((packet[at] << 8 | packet[at + 1]) === Type.OPT) {
+      const type = packet[at] << 8 | packet[at + 1];
+      if (type === Type.OPT) {
         // One OPT at most, owned by the root, among the additional records (RFC 6891 section 6.1.1).
         if (this.edns || !isRoot || i < others) return -1;
         this.edns = true;
@@ -133,6 +150,12 @@ export class QueryReader {
         this.ednsFlags = packet[at + 4] << 24 | packet[at + 5] << 16 |
           packet[at + 6] << 8 | packet[at + 7];
         if (!this.#options(packet, at + 10, end)) return -1;
+      } else if (!isRdataRight(packet, type, at + 10, end)) {
+        return -1;
+      } else if (type === Type.TSIG) {
+        // The last record of all (RFC 8945 section 5.1).
+        if (i < others || i < others + additionals - 1) return -1;
+        this.tsigAt = recordAt;
       }
       at = end;
     }
@@ -162,19 +185,37 @@ export class QueryReader {
   }
 }
 
-/** Where the name at `at` ends, or -1; pointers are not followed, only checked to lead backward. */
-function skipName(packet: Uint8Array, at: number): number {
-  for (const start = at; at < packet.length;) {
-    const length = packet[at];
-    if (length === 0) return at + 1;
-    if (length >= 0xc0) {
-      const target = (length & 0x3f) << 8 | packet[at + 1];
-      return at + 1 < packet.length && target < start ? at + 2 : -1;
-    }
-    if (length > MAX_LABEL || at - start > MAX_NAME) return -1;
-    at += 1 + length;
+/** Where names are spelled out to see whether they can be. */
+const spelledOut = new Uint8Array(MAX_NAME);
+
+/** Where the record that begins at `at` has its type, or -1 where its owner is malformed. */
+function skipOwner(packet: Uint8Array, at: number): number {
+  if (packet[at] === 0) return at + 1;
+  try {
+    copyName(packet, at, spelledOut, 0);
+    return skipName(packet, at);
+  } catch (error) {
+    if (error instanceof WireError) return -1;
+    throw error;
   }
-  return -1;
+}
+
+/** Whether the RDATA of a record of that type has the names that it should have. */
+function isRdataRight(
+  packet: Uint8Array,
+  type: number,
+  start: number,
+  end: number,
+): boolean {
+  try {
+    for (const name of namesInRdata(packet, type, start, end)) {
+      copyName(packet, name, spelledOut, 0);
+    }
+    return true;
+  } catch (error) {
+    if (error instanceof WireError) return false;
+    throw error;
+  }
 }
 
 /**

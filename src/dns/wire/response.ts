@@ -11,12 +11,16 @@ import {
   HEADER_SIZE,
   MAX_UDP_PAYLOAD,
   MAX_UDP_WITHOUT_EDNS,
+  Opcode,
   OPCODE_MASK,
+  OPCODE_SHIFT,
   RCODE_MASK,
+  TsigError,
   Type,
 } from "./constants.ts";
 import type { Answer } from "./records.ts";
 import type { Inquiry } from "./inquiry.ts";
+import { readName } from "./name.ts";
 import type { QueryReader } from "./query.ts";
 
 /** Octets of an OPT record without options. */
@@ -39,6 +43,8 @@ export interface ResponseParts {
   rcode: number;
   answer: Answer;
   authority: Answer;
+  /** Whether the response says too little without the authority section, so that TC is set where it does not fit. */
+  needsAuthority: boolean;
   additional: Answer;
   /** For clients that speak EDNS. */
   ede: readonly Ede[];
@@ -55,12 +61,13 @@ export function udpLimit(query: QueryReader): number {
 
 /**
  * Writes the response to a query into `out` and returns its length. Records that do not fit are left out, and TC is
- * set when they were the answer.
+ * set when they were the answer, or the authority that it needs (RFC 2181 section 9).
  */
 export function writeResponse(
   { packet, query, limit, options: ownOptions }: Inquiry,
   out: Uint8Array,
-  { flags, rcode, answer, authority, additional, ede }: ResponseParts,
+  { flags, rcode, answer, authority, needsAuthority, additional, ede }:
+    ResponseParts,
 ): number {
   let at = query.questionEnd;
   for (let i = 0; i < at; i++) out[i] = packet[i];
@@ -86,11 +93,10 @@ export function writeResponse(
     at += answer.octets.length;
     if (at + authority.octets.length + optSize > limit) {
       authorities = additionals = 0;
-      flags |= Flag.TC;
+      if (needsAuthority) flags |= Flag.TC;
     } else {
       out.set(authority.octets, at);
       at += authority.octets.length;
-      // Leaving out additional records alone is no truncation (RFC 2181 section 9).
       if (at + additional.octets.length + optSize > limit) additionals = 0;
       if (additionals > 0) {
         out.set(additional.octets, at);
@@ -100,7 +106,11 @@ export function writeResponse(
   }
   if (query.edns) at = writeOpt(out, at, query, rcode, options);
 
-  const repeated = query.flags & (OPCODE_MASK | Flag.RD | Flag.CD);
+  // RD, RA and CD are about looking up names: other opcodes have no use for them.
+  const isQuery = (query.flags & OPCODE_MASK) >> OPCODE_SHIFT === Opcode.QUERY;
+  if (!isQuery) flags &= ~Flag.RA;
+  const repeated = query.flags &
+    (OPCODE_MASK | (isQuery ? Flag.RD | Flag.CD : 0));
   out[2] = (Flag.QR | repeated | flags) >> 8;
   out[3] = (repeated | flags) & 0xf0 | rcode & RCODE_MASK;
   out[4] = 0;
@@ -113,6 +123,38 @@ export function writeResponse(
   out[10] = additionals >> 8;
   out[11] = additionals;
   return at;
+}
+
+/**
+ * Puts a TSIG record behind the response of `length` octets in `out`, which says that the query's key is not known here
+ * and is not signed (RFC 8945 section 5.3.2). Where it does not fit the response stays as it is. Returns its length.
+ */
+export function addBadKey(
+  { packet, query, limit }: Inquiry,
+  out: Uint8Array,
+  length: number,
+): number {
+  const { name, next } = readName(packet, query.tsigAt);
+  const { name: algorithm, next: timeAt } = readName(packet, next + 10);
+  const rdata = Uint8Array.of(
+    ...algorithm,
+    ...packet.subarray(timeAt, timeAt + 8), // time and fudge
+    ...[0, 0], // no MAC
+    ...packet.subarray(0, 2), // ID
+    ...[0, TsigError.BADKEY, 0, 0],
+  );
+  const record = Uint8Array.of(
+    ...name,
+    ...packet.subarray(next, next + 8), // type, class and TTL
+    ...[rdata.length >> 8, rdata.length & 0xff],
+    ...rdata,
+  );
+  if (length + record.length > limit) return length;
+  out.set(record, length);
+  const additionals = (out[10] << 8 | out[11]) + 1;
+  out[10] = additionals >> 8;
+  out[11] = additionals;
+  return length + record.length;
 }
 
 /** RFC 6891 section 6.1. The DO bit repeats the query's (RFC 3225 section 3). */

@@ -301,7 +301,10 @@ Deno.test("a TTL of 0 is for those who asked, and not kept (RFC 1035 section 3.2
 Deno.test("names, types, DO and CD have answers of their own, and the case of a name does not matter", async () => {
   await using upstream = startUpstream(({ query, reply }) => {
     const [record] = answer(query).answers, { type } = query.questions[0];
-    return reply(answer(query, undefined, { answers: [{ ...record, type }] }));
+    const rdata = Uint8Array.of(0, 1, 0); // right for HTTPS: priority and target
+    return reply(
+      answer(query, undefined, { answers: [{ ...record, type, rdata }] }),
+    );
   });
   const { forwarder } = forwarderTo([upstream.server]);
   const questions: Asked[] = [

@@ -1,6 +1,7 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertLess } from "@std/assert";
 import fc from "fast-check";
 import {
+  Flag,
   HEADER_SIZE,
   MAX_MESSAGE,
   Rcode,
@@ -11,13 +12,17 @@ import {
   decodeMessage,
   encodeMessage,
   type Message,
+  type ResourceRecord,
 } from "../../../src/dns/wire/message.ts";
-import { nameKey } from "../../../src/dns/wire/name.ts";
+import { nameKey, parseName, WireError } from "../../../src/dns/wire/name.ts";
 import {
   resolutionOf,
   writeResolution,
 } from "../../../src/dns/forward/resolution.ts";
 import { upstreamQuestion } from "../../../src/dns/forward/upstream_query.ts";
+import { leastTime } from "../../cpu_time.ts";
+import { expandingMessage } from "../../fuzz/expanding.ts";
+import { Random } from "../../fuzz/random.ts";
 import { anyMessage } from "../messages.ts";
 import { clientQuery, optRecord } from "../queries.ts";
 import { answer } from "../upstream.ts";
@@ -186,4 +191,82 @@ Deno.test("a SOA record without its last field keeps nothing", () => {
       assertEquals(kept(message).lifetime, 0);
     },
   ));
+});
+
+const soa: ResourceRecord = {
+  name: parseName("example"),
+  type: Type.SOA,
+  class: 1,
+  ttl: 60,
+  rdata: Uint8Array.of(0, 0, ...new Uint8Array(20)),
+};
+
+/** A positive answer with an authority section that is large. */
+function withAuthority(type: number): Message {
+  const { packet } = clientQuery("www.example");
+  const record = { ...soa, type, rdata: new Uint8Array(700) };
+  return answer(decodeMessage(packet), undefined, { authorities: [record] });
+}
+
+Deno.test("where the authority section of a positive answer does not fit it is left out, and TC is clear (RFC 2181 section 9)", () => {
+  const reply = withAuthority(65280);
+  const { answers, authorities, flags } = given(kept(reply), reply, {
+    limit: 512,
+  });
+  assertEquals([answers.length, authorities.length], [1, 0]);
+  assertEquals(flags & Flag.TC, 0);
+});
+
+Deno.test("TC is set where a negative answer's authority section does not fit, behind an alias too (RFC 2308 section 3)", () => {
+  const reply = withAuthority(65280), [record] = reply.answers;
+  for (
+    const answers of [[], [{
+      ...record,
+      type: Type.CNAME,
+      rdata: parseName("a.example"),
+    }]]
+  ) {
+    const negative = { ...reply, answers };
+    const response = given(kept(negative), negative, { limit: 512 });
+    assertEquals(response.authorities, []);
+    assert(response.flags & Flag.TC);
+  }
+});
+
+Deno.test("TC is set where the proof does not fit that a wildcard may make the answer (RFC 4035 section 3.1.3.3)", () => {
+  const reply = withAuthority(Type.NSEC3);
+  const response = given(kept(reply), reply, { limit: 512 });
+  assertEquals(response.authorities, []);
+  assert(response.flags & Flag.TC);
+});
+
+Deno.test("no reply of 64 KB takes longer than 20 ms, however its names are made", () => {
+  const { packet, query } = clientQuery("x");
+  const question = upstreamQuestion(packet, query);
+  for (let i = 0; i < 60; i++) {
+    const octets = expandingMessage(
+      question.octets,
+      MAX_MESSAGE,
+      new Random(16, i),
+    );
+    const least = leastTime(() => {
+      try {
+        resolutionOf(decodeMessage(octets), question);
+      } catch (error) {
+        if (!(error instanceof WireError)) throw error;
+      }
+    }, 20);
+    assertLess(least, 20, `message ${i}`);
+  }
+});
+
+Deno.test("a reply with thousands of Extended DNS Errors is read no further than those that are passed on", () => {
+  const { packet, query } = clientQuery("www.example");
+  const option = [0, 15, 0, 3, 0, 22, 0x61];
+  const rdata = Uint8Array.from({ length: 7 * 9000 }, (_, i) => option[i % 7]);
+  const reply = answer(decodeMessage(packet), undefined, {
+    additionals: [{ ...optRecord(), rdata }],
+  });
+  const { ede } = resolutionOf(reply, upstreamQuestion(packet, query));
+  assertEquals(ede, Array(3).fill({ code: 22, text: "a" }));
 });

@@ -10,6 +10,7 @@ import {
   decodeMessage,
   encodeMessage,
   type Message,
+  type ResourceRecord,
 } from "../../../src/dns/wire/message.ts";
 import { formatName, parseName } from "../../../src/dns/wire/name.ts";
 import { Access } from "../../../src/dns/serve/access.ts";
@@ -461,6 +462,43 @@ Deno.test("an address of ours has its name, and asking for it summons nobody", (
     assertEquals(ask(query(name, Type.TXT))!.authorities.length, 1);
   }
   assertEquals(www.causes, []);
+});
+
+Deno.test("a response to another opcode than QUERY has none of RA, RD and CD", () => {
+  const { ask } = setUp([], forwarderTo(() => Promise.reject()));
+  const flags = Flag.RD | Flag.CD;
+  const notify = query("www.example.org", Type.SOA, { opcode: 4, flags });
+  const response = ask(notify)!;
+  assertEquals([response.rcode, response.flags], [Rcode.NOTIMP, Flag.QR]);
+});
+
+Deno.test("a query that is signed is answered with NOTAUTH and BADKEY, and starts nobody (RFC 8945 section 5.2.1)", () => {
+  const cold = host(["192.0.2.1"], false);
+  const { ask } = setUp([["www.example.org", cold]]);
+  const key = parseName("key.example"), algorithm = parseName("hmac-sha256");
+  const time = [0, 0, 0x6a, 0, 0, 1, 1, 44];
+  const tsig: ResourceRecord = {
+    name: key,
+    type: Type.TSIG,
+    class: 255,
+    ttl: 0,
+    rdata: Uint8Array.of(
+      ...algorithm,
+      ...time,
+      ...[0, 4, 1, 2, 3, 4, 0, 7, 0, 0, 0, 0],
+    ),
+  };
+  const response = ask(
+    query("www.example.org", Type.A, { additionals: [OPT, tsig] }),
+  )!;
+  assertEquals([response.rcode, response.answers], [Rcode.NOTAUTH, []]);
+  const rdata = Uint8Array.of(
+    ...algorithm,
+    ...time,
+    ...[0, 0, 0, 7, 0, 17, 0, 0],
+  );
+  assertEquals(response.additionals.at(-1), { ...tsig, rdata });
+  assertEquals(cold.causes, []);
 });
 
 Deno.test("what is malformed is FORMERR, an unknown opcode NOTIMP, another class REFUSED", () => {

@@ -7,7 +7,7 @@ import {
 } from "@std/assert";
 import packet from "dns-packet";
 import fc from "fast-check";
-import { Flag, Type } from "../../../src/dns/wire/constants.ts";
+import { Flag, MAX_MESSAGE, Type } from "../../../src/dns/wire/constants.ts";
 import {
   decodeMessage,
   encodeMessage,
@@ -15,6 +15,8 @@ import {
 } from "../../../src/dns/wire/message.ts";
 import { parseName, WireError } from "../../../src/dns/wire/name.ts";
 import { hasDnspython, PYTHON } from "../../dnspython.ts";
+import { expandingMessage } from "../../fuzz/expanding.ts";
+import { Random } from "../../fuzz/random.ts";
 import { anyMessage } from "../messages.ts";
 
 Deno.test("every message survives being encoded and decoded", () => {
@@ -174,6 +176,51 @@ Deno.test("octets after the last record are an error", () => {
     WireError,
     "after its last record",
   );
+});
+
+Deno.test("octets after the last record can be ignored", () => {
+  const message = manyAddresses(1);
+  assertEquals(
+    decodeMessage(Uint8Array.of(...encodeMessage(message), 0, 1), "ignored"),
+    message,
+  );
+});
+
+Deno.test("an OPT record is among the additional ones, without a name, and there is one (RFC 6891 section 6.1.1)", () => {
+  const message = manyAddresses(1), [opt] = message.additionals;
+  const wrong: Partial<Message>[] = [
+    { answers: [...message.answers, opt] },
+    { authorities: [opt], additionals: [] },
+    { additionals: [opt, opt] },
+    { additionals: [{ ...opt, name: parseName("a.example") }] },
+  ];
+  for (const parts of wrong) {
+    const octets = encodeMessage({ ...message, ...parts });
+    assertThrows(() => decodeMessage(octets), WireError, "OPT");
+  }
+});
+
+Deno.test("a TSIG record is the last one (RFC 8945 section 5.1)", () => {
+  const message = manyAddresses(1), [opt] = message.additionals;
+  const tsig = {
+    ...opt,
+    type: Type.TSIG,
+    rdata: Uint8Array.of(0, ...new Uint8Array(16)),
+  };
+  for (const parts of [{ answers: [tsig] }, { additionals: [tsig, opt] }]) {
+    const octets = encodeMessage({ ...message, ...parts });
+    assertThrows(() => decodeMessage(octets), WireError, "TSIG");
+  }
+  decodeMessage(encodeMessage({ ...message, additionals: [opt, tsig] }));
+});
+
+Deno.test("a message whose names are much longer spelled out than in it is refused", () => {
+  const octets = expandingMessage(
+    Uint8Array.of(1, 0x61, 0, 0, 1, 0, 1),
+    MAX_MESSAGE,
+    new Random(0, 13),
+  );
+  assertThrows(() => decodeMessage(octets), WireError, "spelled out");
 });
 
 Deno.test("no octets make decoding fail with anything but WireError", () => {

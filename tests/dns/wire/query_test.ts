@@ -147,6 +147,50 @@ Deno.test("options that do not fill the record are FORMERR", () => {
   );
 });
 
+Deno.test("a record whose owner, or a name in whose data, cannot be read is FORMERR", () => {
+  const records: [what: string, octets: number[]][] = [
+    ["a pointer to itself", [0xc0, 33, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0]],
+    ["a pointer forward", [0xc0, 40, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0]],
+    ["a label of an unknown type", [0x41, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0]],
+    ["a name in its data that ends behind it", [
+      ...[0, 0, 5, 0, 1, 0, 0, 0, 0, 0, 2, 5, 0x61],
+    ]],
+    ["a pointer in its data that leads to itself", [
+      ...[0, 0, 5, 0, 1, 0, 0, 0, 0, 0, 2, 0xc0, 44],
+    ]],
+    ["a pointer in data that has none", [
+      ...[0, 0, 39, 0, 1, 0, 0, 0, 0, 0, 2, 0xc0, 12],
+    ]],
+  ];
+  const plain = encodeMessage(query());
+  for (const [what, record] of records) {
+    for (const section of [7, 9, 11]) {
+      const packet = Uint8Array.of(...plain, ...record);
+      packet[section] = 1;
+      assertEquals(reader.read(packet), Verdict.FORMERR, what);
+    }
+  }
+  const right = [0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 0, 0, 2, 0xc0, 16];
+  const packet = Uint8Array.of(...plain, ...right);
+  packet[7] = 1;
+  assertEquals(reader.read(packet), Verdict.ANSWER);
+});
+
+Deno.test("a query that is signed is told from others, and its TSIG record must be the last one (RFC 8945 section 5.1)", () => {
+  const tsig = {
+    ...opt(0),
+    type: Type.TSIG,
+    rdata: Uint8Array.of(0, ...new Uint8Array(16)),
+  };
+  assertEquals(read({ additionals: [opt(0), tsig] }), Verdict.SIGNED);
+  assertEquals(read({ additionals: [tsig, opt(0)] }), Verdict.FORMERR);
+  assertEquals(read({ additionals: [tsig, tsig] }), Verdict.FORMERR);
+  assertEquals(read({ answers: [tsig] }), Verdict.FORMERR);
+  const cut = { ...tsig, rdata: tsig.rdata.subarray(1) };
+  assertEquals(read({ additionals: [cut] }), Verdict.FORMERR);
+  assertEquals(read({ additionals: [opt(0)] }), Verdict.ANSWER);
+});
+
 Deno.test("octets after the message are FORMERR", () => {
   assertEquals(
     reader.read(Uint8Array.of(...encodeMessage(query()), 0)),

@@ -124,14 +124,41 @@ testRules("names of ours and messages are answered as their RFCs say", [
     const seen = await subject.send("udp", packets, 1);
     assertEquals(seen.map(({ id }) => id), [1]);
   },
-  "RFC 1996 and RFC 2136: NOTIFY and UPDATE are NOTIMP": async (subject) => {
-    for (const opcode of ["NOTIFY", "UPDATE"]) {
-      assertMatch(
-        await subject.dig(`+opcode=${opcode}`, "ours.example", "SOA"),
-        /status: NOTIMP/,
-      );
-    }
-  },
+  "RFC 1996 and RFC 2136: NOTIFY and UPDATE are NOTIMP, without RD, RA and CD":
+    async (subject) => {
+      for (const opcode of ["NOTIFY", "UPDATE"]) {
+        const text = await subject.dig(
+          ...[`+opcode=${opcode}`, "+cdflag", "ours.example", "SOA"],
+        );
+        assertMatch(text, /status: NOTIMP/);
+        assertMatch(text, /;; flags: qr;/);
+      }
+    },
+  "RFC 8945 section 5.2.1: a key that is not known is NOTAUTH and BADKEY, whoever's the name is":
+    async (subject) => {
+      for (const name of ["www.ours.example", "www.elsewhere.example"]) {
+        const text = await subject.dig(
+          ...["-y", "hmac-sha256:key.example:c2VjcmV0", name],
+        );
+        assertMatch(text, /status: NOTAUTH/);
+        assertMatch(text, /ANSWER: 0/);
+        assertMatch(text, /^key\.example\.\s+0\s+ANY\s+TSIG\s.* BADKEY/m);
+      }
+    },
+  "RFC 1035 section 4.1.4: a record whose name or data has a pointer that leads nowhere is FORMERR":
+    async (subject) => {
+      const plain = query("www.ours.example");
+      for (
+        const record of [
+          [0xc0, plain.length, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0],
+          [0, 0, 5, 0, 1, 0, 0, 0, 0, 0, 2, 0xc0, plain.length + 11],
+        ]
+      ) {
+        const packet = Uint8Array.of(...plain, ...record);
+        packet[11] = 1;
+        await assertFormerr(subject, packet);
+      }
+    },
   "RFC 1035 section 3.2.4: a class other than IN is REFUSED": async (
     subject,
   ) => {
