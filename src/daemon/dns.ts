@@ -58,10 +58,12 @@ function isOwnAddress(address: string, bind: string): boolean {
 /** How many REFUSED a second one network gets that may not ask. */
 const REFUSALS_PER_SECOND = 10;
 
+/** How many machines are started at once, and then one a second, for neighbours who have not shown who they are. */
+const UNPROVEN_STARTS = 8;
+
 /** Who is served, and how much. `now` is a monotonic clock in milliseconds. */
 export function guardFor({ limits }: DaemonOptions, now: () => number): Guard {
-  const { allow, responsesPerSecond, startBurst, startsPerSecond, nsid } =
-    limits;
+  const { allow, responsesPerSecond, startBurst, startsPerSecond } = limits;
   return new Guard({
     access: new Access(allow, now),
     cookies: new Cookies(() => Date.now() / 1000),
@@ -72,7 +74,9 @@ export function guardFor({ limits }: DaemonOptions, now: () => number): Guard {
       ? undefined
       : new TokenBuckets(REFUSALS_PER_SECOND, REFUSALS_PER_SECOND, now),
     starts: new TokenBuckets(startsPerSecond, startBurst, now),
-    nsid,
+    startProof: limits.startProof,
+    unprovenStarts: new TokenBuckets(1, UNPROVEN_STARTS, now),
+    nsid: limits.nsid,
   });
 }
 

@@ -5,6 +5,7 @@
  */
 import type { BackendDescription } from "../backends/backend.ts";
 import type { Network } from "../net/network.ts";
+import type { StartProof } from "../dns/serve/guard.ts";
 import type { Server } from "../dns/forward/upstream.ts";
 import type { ReadSpec, Reloaded, Unreadable } from "../fleet/configuration.ts";
 import type { Unikernel } from "../summon/unikernel.ts";
@@ -30,6 +31,8 @@ export interface Limits {
   /** How many machines one client network may have started at once, and how many more a second after that. */
   startBurst: number;
   startsPerSecond: number;
+  /** When a client must have shown that its address is its own before a machine is started for it. */
+  startProof: StartProof;
   /** How many machines may be starting at the same time. */
   maxStarts: number;
   /** The name server identifier; none unless given. */

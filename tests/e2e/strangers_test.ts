@@ -145,3 +145,34 @@ test("a forged address that may ask gets so many answers a second, and is otherw
     assert(octets < sentOctets, `${octets} for ${sentOctets}`);
   }
 });
+
+/** One that nobody has asked for yet. */
+const cold = (number: number) =>
+  `dns=cold${number}.example,ip=192.0.2.${number},name=cold${number},command=sleep infinity`;
+
+test("a forged packet starts nothing, and a stranger who answers to his address is served at once", async () => {
+  await using scene = await setUp(
+    "stranger4",
+    "--allow=203.0.113.0/24",
+    READY,
+    cold(7),
+    cold(8),
+  );
+  const isStarted = () =>
+    scene.jitsu.log.some((line) => line.includes("summoned by"));
+  const { responses } = await scene.flood(100, "203.0.113.9");
+  assert(responses > 0);
+  assert(!isStarted(), scene.jitsu.log.join("\n"));
+  // dig comes back with the cookie that it was given, or where it wants none by TCP.
+  for (const [i, args] of [[], ["+nocookie"]].entries()) {
+    const { status, text } = await scene.dig(
+      `cold${7 + i}.example`,
+      args,
+      "203.0.113.9",
+    );
+    assertEquals(status, "NOERROR", text);
+    await scene.jitsu.logged(
+      new RegExp(`cold${7 + i}: summoned by A .* from 203.0.113.9#`),
+    );
+  }
+});

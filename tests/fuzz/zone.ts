@@ -72,6 +72,8 @@ export function makeResponder(forwarder?: Forwarder): Responder {
     cookies: new Cookies(() => clock.now / 1000, new Uint8Array(16)),
     responses: new TokenBuckets(1000, 2000, now),
     starts: new TokenBuckets(1, 64, now),
+    startProof: "never",
+    unprovenStarts: new TokenBuckets(1, 1, now),
     nsid: "fuzz",
   });
   return new Responder(makeZone(), guard, forwarder, now);

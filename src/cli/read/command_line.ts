@@ -162,6 +162,7 @@ function readSaid(
         responsesPerSecond: values["rate-limit"],
         startBurst: values["start-limit"],
         startsPerSecond: 1,
+        startProof: values["start-proof"],
         maxStarts: values["max-starts"],
         nsid: values.nsid,
       },

@@ -4,6 +4,7 @@
  * @module
  */
 import { BACKENDS } from "../../backends/registry.ts";
+import { START_PROOFS } from "../../dns/serve/guard.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../../log.ts";
 import { ADOPTIONS, ANSWERS, STOP_MODES } from "../../summon/unikernel.ts";
 import {
@@ -291,6 +292,17 @@ export const OPTIONS = [
     doc:
       "How many unikernels one client network may have started at once. After that it is one more every second, and " +
       "REFUSED in between.",
+  },
+  {
+    name: "start-proof",
+    value: "WHEN",
+    read: readChoice(START_PROOFS),
+    choices: START_PROOFS,
+    absent: "auto",
+    doc:
+      "When a client over UDP must show, by a DNS cookie or by TCP, that its address is its own before a unikernel is " +
+      "started for it: `always`, `never`, or (`auto`) when it is in no network that this host is attached to, or " +
+      "unikernels are started faster than 8 at once and one a second. Resolvers do so by themselves.",
   },
   {
     name: "stop-on-exit",

@@ -36,22 +36,24 @@ export class Access {
 
   /** Whether that address (4 or 16 octets) may ask. */
   allows(address: Uint8Array): boolean {
-    if (this.#isListed(address)) return true;
+    return isIn(this.#allowed, address) || this.isAttached(address);
+  }
+
+  /** Whether it is in a network that this host is attached to: nobody beyond its routers can well pretend to be. */
+  isAttached(address: Uint8Array): boolean {
+    if (isIn(this.#attached, address)) return true;
     if (this.#now() - this.#attachedAt < REFRESH_INTERVAL) return false;
     this.#attachedAt = this.#now();
     this.#attached = this.#attachedNetworks();
-    return this.#isListed(address);
+    return isIn(this.#attached, address);
   }
+}
 
-  #isListed(address: Uint8Array): boolean {
-    for (let i = 0; i < this.#allowed.length; i++) {
-      if (isInNetwork(address, this.#allowed[i])) return true;
-    }
-    for (let i = 0; i < this.#attached.length; i++) {
-      if (isInNetwork(address, this.#attached[i])) return true;
-    }
-    return false;
+function isIn(networks: readonly Network[], address: Uint8Array): boolean {
+  for (let i = 0; i < networks.length; i++) {
+    if (isInNetwork(address, networks[i])) return true;
   }
+  return false;
 }
 
 /** The networks of this host's interfaces. */

@@ -24,14 +24,21 @@ export const Admission = {
   ANSWER: 0,
   /** REFUSED: its sender may not ask. */
   REFUSE: 1,
-  /** BADCOOKIE: over its rate, and able to show that it is who it says (RFC 7873 section 5.2.3). */
+  /** BADCOOKIE: it is to show that it is who it says, and able to do so at once (RFC 7873 section 5.2.3). */
   BADCOOKIE: 2,
-  /** TC without an answer: over its rate, and free to come by TCP. */
+  /** TC without an answer: it is to show the same, by TCP. */
   TRUNCATE: 3,
   /** Nothing: over its rate. */
   DROP: 4,
 } as const;
 export type Admission = typeof Admission[keyof typeof Admission];
+
+/**
+ * When a client must have shown that its address is its own before a machine is started for it: always, never, or where
+ * there is reason for doubt.
+ */
+export const START_PROOFS = ["auto", "always", "never"] as const;
+export type StartProof = typeof START_PROOFS[number];
 
 /** What a {@linkcode Guard} goes by. */
 export interface GuardOptions {
@@ -43,6 +50,9 @@ export interface GuardOptions {
   refusals?: TokenBuckets;
   /** Machines that one client may have started. */
   starts: TokenBuckets;
+  startProof: StartProof;
+  /** With `auto`, starts for clients of attached networks that have shown nothing: one bucket for all of them. */
+  unprovenStarts: TokenBuckets;
   /** The name server identifier, for those who ask (RFC 5001). */
   nsid?: string;
 }
@@ -54,17 +64,20 @@ export class Guard {
   readonly #responses: TokenBuckets | undefined;
   readonly #refusals: TokenBuckets | undefined;
   readonly #starts: TokenBuckets;
+  readonly #startProof: StartProof;
+  readonly #unprovenStarts: TokenBuckets;
   readonly #nsid: Uint8Array | undefined;
   #slip = false;
 
-  constructor(
-    { access, cookies, responses, refusals, starts, nsid }: GuardOptions,
-  ) {
-    this.#access = access;
-    this.#cookies = cookies;
-    this.#responses = responses;
-    this.#refusals = refusals;
-    this.#starts = starts;
+  constructor(options: GuardOptions) {
+    const { nsid } = options;
+    this.#access = options.access;
+    this.#cookies = options.cookies;
+    this.#responses = options.responses;
+    this.#refusals = options.refusals;
+    this.#starts = options.starts;
+    this.#startProof = options.startProof;
+    this.#unprovenStarts = options.unprovenStarts;
     this.#nsid = nsid === undefined ? undefined : nsidOption(nsid);
   }
 
@@ -77,7 +90,8 @@ export class Guard {
   admit(inquiry: Inquiry): Admission {
     const { packet, query, transport, peer } = inquiry;
     const { octets } = peer;
-    let verified = transport.name === "tcp";
+    const loopback = isLoopback(octets);
+    let verified = transport.name === "tcp" || loopback;
     inquiry.options = undefined;
     if (query.edns && query.cookieLength > 0) {
       const cookie = packet.subarray(
@@ -91,10 +105,10 @@ export class Guard {
     if (query.edns && query.nsid && this.#nsid !== undefined) {
       inquiry.options = Uint8Array.of(...inquiry.options ?? [], ...this.#nsid);
     }
-    const loopback = isLoopback(octets);
+    inquiry.isProven = verified;
     inquiry.limit = transport.name === "tcp"
       ? MAX_MESSAGE
-      : verified || loopback
+      : verified
       ? udpLimit(query)
       : Math.min(udpLimit(query), MAX_AMPLIFICATION * packet.length);
     if (!this.#access.allows(octets)) {
@@ -102,16 +116,25 @@ export class Guard {
         ? Admission.REFUSE
         : Admission.DROP;
     }
-    if (verified || loopback || this.#responses === undefined) {
+    if (verified || this.#responses === undefined) {
       return Admission.ANSWER;
     }
     if (this.#responses.take(octets)) return Admission.ANSWER;
     // Every second one is told how to come back: a victim is spared, a client that was crowded out is not lost.
     this.#slip = !this.#slip;
     if (!this.#slip) return Admission.DROP;
-    return query.edns && query.cookieLength > 0
-      ? Admission.BADCOOKIE
-      : Admission.TRUNCATE;
+    return proofOf(inquiry);
+  }
+
+  /** What is to be done before a machine is started for the client: nothing, which is to answer, or to let it prove itself. */
+  mustProve(inquiry: Inquiry): Admission {
+    if (inquiry.isProven || this.#startProof === "never") {
+      return Admission.ANSWER;
+    }
+    const isTrusted = this.#startProof === "auto" &&
+      this.#access.isAttached(inquiry.peer.octets) &&
+      this.#unprovenStarts.take(ANYBODY);
+    return isTrusted ? Admission.ANSWER : proofOf(inquiry);
   }
 
   /** Whether the client may have one more machine started. */
@@ -119,6 +142,16 @@ export class Guard {
     return this.#starts.take(peer.octets);
   }
 }
+
+/** By what it can show whose its address is. */
+function proofOf({ query }: Inquiry): Admission {
+  return query.edns && query.cookieLength > 0
+    ? Admission.BADCOOKIE
+    : Admission.TRUNCATE;
+}
+
+/** The address that stands for all of them. */
+const ANYBODY = new Uint8Array(4);
 
 /** Whether nobody else can have sent it: the kernel lets no such source address in from a network. */
 export function isLoopback(octets: Uint8Array): boolean {

@@ -141,7 +141,7 @@ export class Responder {
       this.#forward(inquiry, out, isAboveOurs);
   }
 
-  /** A client that may not ask, or has asked too much. */
+  /** A client that may not ask, has asked too much, or has to show who it is. */
   #turnAway(inquiry: Inquiry, out: Uint8Array, admission: Admission): number {
     switch (admission) {
       case Admission.REFUSE:
@@ -167,6 +167,10 @@ export class Responder {
       case Type.AAAA:
         answer = query.type === Type.A ? local.hosts.a : local.hosts.aaaa;
         if (!this.#touch(local)) {
+          const proof = this.#mustProve(local, inquiry);
+          if (proof !== Admission.ANSWER) {
+            return this.#turnAway(inquiry, out, proof);
+          }
           if (!this.#mayStart(local, inquiry)) {
             return this.#tooManyStarts(inquiry, out);
           }
@@ -177,7 +181,11 @@ export class Responder {
       case Type.HTTPS:
       case Type.SVCB:
         // Asked beside A and AAAA by a visitor who is on the way (RFC 9460 section 3).
-        if (!this.#touch(local) && this.#mayStart(local, inquiry)) {
+        if (
+          !this.#touch(local) &&
+          this.#mustProve(local, inquiry) === Admission.ANSWER &&
+          this.#mayStart(local, inquiry)
+        ) {
           this.#summonAside(local.hosts.all, inquiry);
         }
         break;
@@ -203,6 +211,13 @@ export class Responder {
   #touch(local: LocalName): boolean {
     local.note(this.#now());
     return local.hosts.ready;
+  }
+
+  /** What the client is to do first, to whom it may be that nobody has sent the query; to join those who wait it is nothing. */
+  #mustProve(local: LocalName, inquiry: Inquiry): Admission {
+    return local.summoning > 0
+      ? Admission.ANSWER
+      : this.#guard.mustProve(inquiry);
   }
 
   /** Whether the client may have the name's hosts started; to join those who wait already it needs no leave. */

@@ -15,6 +15,8 @@ export class Inquiry {
   readonly query: QueryReader;
   transport!: Transport;
   peer!: Peer;
+  /** Whether the client has shown that its address is its own. */
+  isProven = false;
   /** The most octets the response may have. */
   limit = 0;
   /** EDNS options of the response, where there are any: cookie and NSID. */
@@ -31,6 +33,7 @@ export class Inquiry {
     kept.query.read(kept.packet);
     kept.transport = this.transport;
     kept.peer = new KnownPeer(this.peer);
+    kept.isProven = this.isProven;
     kept.limit = this.limit;
     kept.options = this.options;
     return kept;

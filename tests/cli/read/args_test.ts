@@ -48,6 +48,7 @@ Deno.test("the defaults are those of the last original release", () => {
       "rate-limit": 1000,
       "serve-stale": undefined,
       "start-limit": 64,
+      "start-proof": "auto",
       "stop-on-exit": false,
       synjitsu: undefined,
       ttl: 60,

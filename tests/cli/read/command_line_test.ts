@@ -80,6 +80,7 @@ Deno.test("the original's getting-started command says what to serve", () => {
         allow: [],
         responsesPerSecond: 1000,
         startBurst: 64,
+        startProof: "auto",
         startsPerSecond: 1,
         maxStarts: 8,
         nsid: undefined,

@@ -37,6 +37,8 @@ const guard = new Guard({
   access: new Access([], now),
   cookies: new Cookies(() => 0),
   starts: new TokenBuckets(1, 10, now),
+  startProof: "never",
+  unprovenStarts: new TokenBuckets(1, 1, now),
 });
 
 const listeners = new Listeners(

@@ -14,6 +14,8 @@ function responder(): Responder {
     access: new Access([], now),
     cookies: new Cookies(now),
     starts: new TokenBuckets(1, 1, now),
+    startProof: "never",
+    unprovenStarts: new TokenBuckets(1, 1, now),
   });
   return new Responder(new Zone(1), guard, undefined, now);
 }

@@ -37,6 +37,8 @@ function guard(parts: Partial<GuardOptions> = {}): Guard {
     access: new Access([parseNetwork("192.0.2.0/24")!], now, () => []),
     cookies: new Cookies(() => NOW),
     starts: new TokenBuckets(1, 100, now),
+    startProof: "never",
+    unprovenStarts: new TokenBuckets(1, 2, now),
     ...parts,
   });
 }
@@ -421,6 +423,63 @@ Deno.test("one client can have only so many machines started; those who wait alr
   assertEquals(ask(query("vm0.test"), "udp", 99)?.rcode, undefined);
   // Another network has a bucket of its own.
   assertEquals(ask(query("vm4.test"), "udp", 1, "127.0.0.1")?.rcode, undefined);
+});
+
+Deno.test("where proof is asked for, nothing is started for a client that has not shown who it is, and it can do so at once", () => {
+  for (const startProof of ["always", "auto"] as const) {
+    const www = host(["192.0.2.1"], false);
+    const { ask } = setUp([["www.example.org", www]], undefined, {
+      startProof,
+    });
+    const plain = ask(query("www.example.org"))!;
+    assertEquals([plain.flags & Flag.TC, plain.answers.length], [Flag.TC, 0]);
+    const https = ask(query("www.example.org", Type.HTTPS))!;
+    assertEquals([https.rcode, https.answers.length], [Rcode.NOERROR, 0]);
+    const bad = ask(
+      query("www.example.org", Type.A, withCookie(CLIENT_COOKIE)),
+    )!;
+    const [opt] = bad.additionals;
+    assertEquals(opt.ttl >>> 24 << 4 | bad.rcode, Rcode.BADCOOKIE);
+    assertEquals(www.causes.length, 0);
+    ask(query("www.example.org", Type.A, withCookie(cookieOf(bad))));
+    assertEquals(www.causes.length, 1);
+    // It is on its way already: whoever asks now starts nothing.
+    assertEquals(ask(query("www.example.org")), undefined);
+    for (
+      const [over, from] of [["tcp", PEER.hostname], [
+        "udp",
+        "127.0.0.1",
+      ]] as const
+    ) {
+      const other = host(["192.0.2.2"], false);
+      const { ask } = setUp([["other.test", other]], undefined, { startProof });
+      assertEquals(ask(query("other.test"), over, 1, from), undefined);
+      assertEquals(other.causes.length, 1);
+    }
+  }
+});
+
+Deno.test("neighbours need to prove nothing until they start machines faster than is usual", () => {
+  const neighbours = parseNetwork("192.0.2.0/24")!;
+  const hosts = Array.from(
+    { length: 4 },
+    (_, i) => host([`192.0.2.${i}`], false),
+  );
+  const { ask } = setUp(
+    hosts.map((each, i): [string, Host] => [`vm${i}.test`, each]),
+    undefined,
+    {
+      startProof: "auto",
+      access: new Access([], () => NOW, () => [neighbours]),
+    },
+  );
+  // From another address each time, as a forger would.
+  const flags = hosts.map((_, i) =>
+    ask(query(`vm${i}.test`), "udp", 1, `192.0.2.${100 + i}`)?.flags
+  );
+  const TC = Flag.QR | Flag.RD | Flag.TC;
+  assertEquals(flags, [undefined, undefined, TC, TC]);
+  assertEquals(hosts.map(({ causes }) => causes.length), [1, 1, 0, 0]);
 });
 
 Deno.test("the server's identifier is told to those who ask for it (RFC 5001)", () => {

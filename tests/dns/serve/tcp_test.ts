@@ -37,6 +37,8 @@ function startServer() {
     access: new Access([], now, () => []),
     cookies: new Cookies(() => 0),
     starts: new TokenBuckets(1, 1000, now),
+    startProof: "never",
+    unprovenStarts: new TokenBuckets(1, 1, now),
   });
   const listener = Deno.listen({ hostname: "::", port: 0 });
   const { port } = listener.addr;
