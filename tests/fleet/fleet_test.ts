@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { elapse } from "../elapse.ts";
 import { FakeTime } from "@std/testing/time";
 import {
   type Backend,
@@ -110,9 +111,9 @@ Deno.test("another configuration of a running machine changes what it is, and do
   ]);
   assertEquals(stage.backend.handles.length, 1);
 
-  await stage.time.tickAsync(59_000);
+  await elapse(stage.time, 59_000);
   assertEquals(handle.calls, ["start"], "answers with the old TTL are good");
-  await stage.time.tickAsync(1000);
+  await elapse(stage.time, 1000);
   assertEquals(handle.calls, ["start", "destroy"], "it goes by its new TTL");
 });
 
@@ -139,7 +140,7 @@ Deno.test("another machine under the same name is served at once, and whoever wa
   const [machine] = stage.backend.handles;
   machine.takes.start = 1000;
   const waiting = new Outcome(old.summon("a test"));
-  await stage.time.tickAsync(1);
+  await elapse(stage.time, 1);
 
   const uuid = UUID;
   const keys = new Map<string, string[]>();
@@ -148,7 +149,7 @@ Deno.test("another machine under the same name is served at once, and whoever wa
   assertEquals(stage.addresses("www.example.org"), ["127.0.0.9"]);
   assert(stage.registry.get("www") !== old);
   assertEquals(waiting.state, "pending");
-  await stage.time.tickAsync(1000);
+  await elapse(stage.time, 1000);
   assertEquals(waiting.state, "resolved");
   assertEquals(stage.backend.released, [machine]);
   assertEquals(machine.calls, ["start"], "it is left running");
@@ -160,12 +161,12 @@ Deno.test("whoever waits for a unikernel that is removed is answered, and it can
   const [machine] = stage.backend.handles;
   machine.takes.start = 1000;
   const waiting = new Outcome(stage.registry.get("www")!.summon("a test"));
-  await stage.time.tickAsync(1);
+  await elapse(stage.time, 1);
   await stage.registry.remove("www");
   const again = stage.registry.put(WWW);
-  await stage.time.tickAsync(998);
+  await elapse(stage.time, 998);
   assertEquals([waiting.state, stage.backend.handles.length], ["pending", 1]);
-  await stage.time.tickAsync(1);
+  await elapse(stage.time, 1);
   assertEquals(waiting.state, "resolved");
   assertEquals(await again, "added");
 });

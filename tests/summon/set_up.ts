@@ -15,6 +15,7 @@ import type { SummonedUnikernel } from "../../src/summon/summons.ts";
 import { Summoner, type SummonerOptions } from "../../src/fleet/summoner.ts";
 import type { Readiness, Unikernel } from "../../src/summon/unikernel.ts";
 import { collectLog } from "../collect_log.ts";
+import { elapse } from "../elapse.ts";
 import { FakeMachine } from "./fake_machine.ts";
 
 export function unikernel(
@@ -129,12 +130,9 @@ export class Stage {
     machine.become(state);
     return { machine, www: await this.add(overrides, machine) };
   }
-  /** Lets `ms` milliseconds go by, with everything that happens meanwhile in its order. */
-  async elapse(ms: number): Promise<void> {
-    let over = false;
-    setTimeout(() => over = true, ms);
-    while (!over) await this.time.nextAsync();
-    await this.time.runMicrotasks();
+  /** See {@linkcode elapse}. */
+  elapse(ms: number): Promise<void> {
+    return elapse(this.time, ms);
   }
   [Symbol.dispose](): void {
     this.summoner.close();

@@ -6,10 +6,13 @@
  */
 import { type Clock, install } from "@sinonjs/fake-timers";
 
+const realSetTimeout = globalThis.setTimeout;
+
 /** Replaces the timers and `Date` by ones that move only when told, until it is disposed of. */
 export class FakeTime {
   readonly start: number;
   readonly #clock: Clock;
+  #restored = false;
 
   constructor(start: number | string | Date | null = Date.now()) {
     this.start = new Date(start ?? Date.now()).getTime();
@@ -32,21 +35,29 @@ export class FakeTime {
   tick(ms = 0): void {
     this.#clock.tick(ms);
   }
-  /** Lets pending microtasks run, then moves the time by `ms`. */
+  /** Lets pending microtasks run, then moves the time by `ms`; none run between the timers that are due. */
   async tickAsync(ms = 0): Promise<void> {
-    await this.#clock.tickAsync(ms);
+    await this.runMicrotasks();
+    this.tick(ms);
   }
-  /** Runs the next timer, after pending microtasks. */
+  /** Lets pending microtasks run, then moves the time to the next timer and runs all that are due; false for none. */
   async nextAsync(): Promise<boolean> {
+    await this.runMicrotasks();
     if (this.#clock.countTimers() === 0) return false;
-    await this.#clock.nextAsync();
+    this.#clock.next();
+    this.#clock.tick(0); // those that are due at the same time
     return true;
   }
-  /** Lets pending microtasks run. */
-  async runMicrotasks(): Promise<void> {
-    await this.#clock.tickAsync(0);
+  /** Lets pending microtasks run, and what waits for the next turn of the event loop. */
+  runMicrotasks(): Promise<void> {
+    return new Promise((resolve) => realSetTimeout(resolve, 0));
   }
+  /** Puts the real timers back; once. */
   restore(): void {
+    if (this.#restored) {
+      throw new Error("Cannot restore time: time is already restored");
+    }
+    this.#restored = true;
     this.#clock.uninstall();
   }
   [Symbol.dispose](): void {
