@@ -3,7 +3,7 @@ import { dirname, join, normalize } from "node:path";
 
 /**
  * The rooms of src, from the one that sees all others down to those that see nobody. A room may import from the rooms
- * below it, and from those of its own line.
+ * below it, and from those of its own line. Files of src itself, such as log.ts, are below all rooms.
  */
 const HOUSE = [
   ["demo", "build"],
@@ -38,28 +38,29 @@ function* sources(folder: string): Generator<string> {
   }
 }
 
-/** What a file of src imports from other files of src, as paths below src. */
-function importsOf(path: string): string[] {
+/** What a file of src imports from other files of src, as paths below src; with `types` what it imports only types of. */
+function importsOf(path: string, types: boolean): string[] {
   const text = Deno.readTextFileSync(join(SRC, path));
   const specifiers = text.matchAll(
-    /(?:from|import\(|URL\()\s*"(\.{1,2}\/[^"]+)"/g,
+    /(?:(import type [^"]*)|from|import\(|URL\()\s*"(\.{1,2}\/[^"]+)"/g,
   );
-  return [...specifiers].map(([, specifier]) =>
-    normalize(join(dirname(path), specifier))
-  );
+  return [...specifiers]
+    .filter(([, type]) => types || type === undefined)
+    .map(([, , specifier]) => normalize(join(dirname(path), specifier)));
 }
 
 /** Imports within `folder` that go from a room to one above it, and those of rooms that are not in the list. */
 function upwards(folder: string, lines: string[][]): string[] {
   const lineOf = (path: string) => {
     const [room] = path.slice(folder.length).split("/");
+    if (folder === "" && room.endsWith(".ts")) return lines.length;
     return lines.findIndex((line) => line.includes(room));
   };
   const wrong: string[] = [];
   for (const path of sources(folder)) {
     const from = lineOf(path);
     if (from < 0) wrong.push(`${path} is in no room of the list`);
-    for (const imported of importsOf(path)) {
+    for (const imported of importsOf(path, true)) {
       if (!imported.startsWith(folder)) continue;
       const to = lineOf(imported);
       if (to >= 0 && to < from) wrong.push(`${path} imports ${imported}`);
@@ -80,9 +81,9 @@ Deno.test("within cli, running looks down to operating, manual and reading, and 
   assertEquals(upwards("cli/", CLI), []);
 });
 
-Deno.test("no file imports itself by way of others", () => {
+Deno.test("no file needs itself by way of others, but for its types", () => {
   const imports = new Map(
-    [...sources("")].map((path) => [path, importsOf(path)]),
+    [...sources("")].map((path) => [path, importsOf(path, false)]),
   );
   const done = new Set<string>(), circles: string[] = [];
   const visit = (path: string, way: string[]) => {
