@@ -21,7 +21,8 @@ import { type DaemonOptions, StartError } from "./options.ts";
 export function forwarderFor(
   { forwarding, bind, port }: DaemonOptions,
 ): UpstreamForwarder | undefined {
-  const { servers, domains, cacheSize, serveStale } = forwarding;
+  const { servers, domains, cacheSize, serveStale, privateAnswers } =
+    forwarding;
   const isSelf = (server: Server) =>
     server.port === port && isOwnAddress(server.address, bind);
   const routeTo = (domain: Name, servers: Server[]) => {
@@ -43,7 +44,15 @@ export function forwarderFor(
       routeTo(parseName(domain), servers)
     ),
   );
-  return new UpstreamForwarder({ routes, cacheSize, serveStale });
+  return new UpstreamForwarder({
+    routes,
+    cacheSize,
+    serveStale,
+    privateAnswers: {
+      when: privateAnswers.when,
+      exceptions: privateAnswers.exceptions.map((each) => parseName(each)),
+    },
+  });
 }
 
 /** Whether packets to an address come to a socket that is bound to `bind`, as the interfaces are now. */

@@ -5,6 +5,7 @@
  */
 import type { BackendDescription } from "../backends/backend.ts";
 import type { Network } from "../net/network.ts";
+import type { PrivateAnswers } from "../dns/forward/private_answers.ts";
 import type { StartProof } from "../dns/serve/guard.ts";
 import type { Server } from "../dns/forward/upstream.ts";
 import type { ReadSpec, Reloaded, Unreadable } from "../fleet/configuration.ts";
@@ -20,6 +21,8 @@ export interface Forwarding {
   cacheSize: number;
   /** Seconds for which an answer that has expired may be given out where the servers fail; 0 for never. */
   serveStale: number;
+  /** Whose answers may have private addresses, and domains whose may in any case. */
+  privateAnswers: { when: PrivateAnswers["when"]; exceptions: string[] };
 }
 
 /** Who is served, and how much. */

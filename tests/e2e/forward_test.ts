@@ -295,3 +295,24 @@ test(
   },
   !isRoot,
 );
+
+test("names do not lead into the house where that is refused, but for those that may (RFC 8914 section 4.16)", async () => {
+  await using upstream = await startDnsmasq({
+    "evil.example": "192.168.3.4",
+    "nas.example": "192.168.3.5",
+    "public.example": "192.0.2.6",
+  });
+  await using jitsu = await start(
+    ...["-f", upstream.name],
+    "--private-answers=refuse",
+    "--rebind-ok=nas.example",
+  );
+  const evil = await jitsu.dig("www.evil.example");
+  assertEquals([evil.status, data(evil)], ["NOERROR", []]);
+  assertEquals(evil.ede.map(({ code }) => code), [15]);
+  assertEquals(data(await jitsu.dig("nas.example")), ["192.168.3.5"]);
+  assertEquals(data(await jitsu.dig("public.example")), ["192.0.2.6"]);
+  // By default a server of the house may: this one is on this host.
+  await using lenient = await start("-f", upstream.name);
+  assertEquals(data(await lenient.dig("evil.example")), ["192.168.3.4"]);
+});

@@ -309,6 +309,10 @@ function forwardingOf(
     domains,
     cacheSize: values["cache-size"],
     serveStale: values["serve-stale"] ?? 0,
+    privateAnswers: {
+      when: values["private-answers"],
+      exceptions: values["rebind-ok"],
+    },
   };
 }
 

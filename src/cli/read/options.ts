@@ -4,6 +4,7 @@
  * @module
  */
 import { BACKENDS } from "../../backends/registry.ts";
+import { PRIVATE_ANSWERS } from "../../dns/forward/private_answers.ts";
 import { START_PROOFS } from "../../dns/serve/guard.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../../log.ts";
 import { ADOPTIONS, ANSWERS, STOP_MODES } from "../../summon/unikernel.ts";
@@ -11,6 +12,7 @@ import {
   readBindAddress,
   readChoice,
   readCount,
+  readDnsName,
   readDomainServer,
   type Reader,
   readInterface,
@@ -266,6 +268,18 @@ export const OPTIONS = [
       "The port of the DNS servers that `--forwarder` and `--forward` name without one.",
   },
   {
+    name: "private-answers",
+    value: "WHEN",
+    read: readChoice(PRIVATE_ANSWERS),
+    choices: PRIVATE_ANSWERS,
+    absent: "auto",
+    doc:
+      "Whether other DNS servers may answer with private addresses (those of RFC 1918, this host's, link-local and unique " +
+      "local ones), by which a web page can reach into the network of who visits it: always (`allow`), never " +
+      "(`refuse`), or (`auto`) when one of the servers that are asked has such an address itself. Servers of `--forward` " +
+      "always may. What is refused is answered without records, and with an Extended DNS Error that says so.",
+  },
+  {
     name: "rate-limit",
     value: "N",
     read: readLimit,
@@ -274,6 +288,14 @@ export const OPTIONS = [
       "How many responses a second one client network may have over UDP until it has shown, by a DNS cookie or by " +
       "TCP, that its address is its own; half of what it asks beyond that is told to come back so. One that may not ask " +
       "gets 10 refusals a second. `0` is no limit. This host itself has none.",
+  },
+  {
+    name: "rebind-ok",
+    value: "DOMAIN",
+    read: readDnsName,
+    repeatable: true,
+    doc:
+      "Names in this domain may lead to private addresses, whatever `--private-answers` says; can be given more than once.",
   },
   {
     name: "serve-stale",

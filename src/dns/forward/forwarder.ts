@@ -11,6 +11,7 @@ import { ExtendedError, Flag, HEADER_SIZE, Rcode } from "../wire/constants.ts";
 import { Exchange, ExchangeError } from "./exchange.ts";
 import { type Place, Places } from "../../net/places.ts";
 import { domainOf, type QueryReader } from "../wire/query.ts";
+import { type PrivateAnswers, withheld } from "./private_answers.ts";
 import {
   failureOf,
   failureOfReply,
@@ -68,6 +69,7 @@ export interface ForwarderOptions {
   cacheSize: number;
   /** Seconds for which an answer that has expired may be given out where upstream fails; 0 for never. */
   serveStale: number;
+  privateAnswers: PrivateAnswers;
   /** Milliseconds, and counted on while the host sleeps: answers expire meanwhile. */
   now?: () => number;
 }
@@ -77,6 +79,7 @@ export class UpstreamForwarder implements Forwarder {
   readonly #routes: Routes;
   readonly #cache: Cache | undefined;
   readonly #maxStale: number;
+  readonly #privateAnswers: PrivateAnswers;
   readonly #now: () => number;
   readonly #flights = new SingleFlight<Resolution>();
   /** What those have who ask upstream; and by question, to find the one that somebody else waits for too. */
@@ -91,10 +94,13 @@ export class UpstreamForwarder implements Forwarder {
   #servers: unknown;
   #checkedAt = -Infinity;
 
-  constructor({ routes, cacheSize, serveStale, now }: ForwarderOptions) {
+  constructor(
+    { routes, cacheSize, serveStale, privateAnswers, now }: ForwarderOptions,
+  ) {
     this.#routes = routes;
     this.#cache = cacheSize > 0 ? new Cache(cacheSize) : undefined;
     this.#maxStale = serveStale * 1000;
+    this.#privateAnswers = privateAnswers;
     this.#now = now ?? Date.now;
   }
 
@@ -180,7 +186,8 @@ export class UpstreamForwarder implements Forwarder {
       const reply = await exchange.reply;
       route.answered();
       resolution = isAnswer(rcodeOf(reply))
-        ? resolutionOf(reply, question)
+        ? withheld(this.#privateAnswers, reply, route, servers) ??
+          resolutionOf(reply, question)
         : failureOfReply(reply, entry?.resolution);
     } catch (error) {
       if (!(error instanceof ExchangeError)) throw error;

@@ -47,6 +47,7 @@ Deno.test("the original's getting-started command says what to serve", () => {
         domains: new Map(),
         cacheSize: 10000,
         serveStale: 0,
+        privateAnswers: { when: "auto", exceptions: [] },
       },
       backend: BACKENDS.find(({ name }) => name === "libvirt")!,
       connect: "xen:///",
@@ -215,6 +216,17 @@ Deno.test("answers are kept, and served stale, as far as the options say", () =>
     ...["--cache-size=7", "--serve-stale=60", "a,10.0.0.1,a"],
   ).options.forwarding;
   assertEquals([cacheSize, serveStale], [7, 60]);
+});
+
+Deno.test("whose answers may lead to private addresses is as the options say", () => {
+  const { privateAnswers } = served(
+    ...["--private-answers=refuse", "--rebind-ok=Corp.Example."],
+    ...["--rebind-ok=lan.example", "a,10.0.0.1,a"],
+  ).options.forwarding;
+  assertEquals(privateAnswers, {
+    when: "refuse",
+    exceptions: ["corp.example", "lan.example"],
+  });
 });
 
 Deno.test("servers for what is not to be forwarded are refused", () => {

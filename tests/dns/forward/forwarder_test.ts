@@ -64,6 +64,7 @@ function forwarderTo(
     routes,
     cacheSize: 100,
     serveStale: 0,
+    privateAnswers: { when: "auto", exceptions: [] },
     now: () => clock.now,
     ...parts,
   });
@@ -673,6 +674,27 @@ Deno.test("what two clients wait for is not lost with the one that asks for too 
   assertEquals(addresses(await shared), ["192.0.2.80"]);
   forwarder.close(new Error("over"));
   await Promise.allSettled(greedy);
+});
+
+Deno.test("an answer that leads to a private address is withheld, from the cache too, and says why (RFC 8914 section 4.16)", async () => {
+  await using upstream = startUpstream(({ query, reply }) =>
+    reply(answer(query, "192.168.0.10"))
+  );
+  const { forwarder } = forwarderTo([upstream.server], {
+    privateAnswers: { when: "refuse", exceptions: [parseName("ok.example")] },
+    domains: { "corp.example": [upstream.server] },
+  });
+  for (const atOnce of [false, true]) {
+    const response = await ask(forwarder, withEdns);
+    assertEquals([response.rcode, addresses(response)], [Rcode.NOERROR, []]);
+    assertEquals(response.atOnce, atOnce);
+    const [[code, text]] = errorsOf(response);
+    assertEquals(code, ExtendedError.BLOCKED);
+    assert(text.includes("192.168.0.10") && text.includes("--rebind-ok"), text);
+  }
+  for (const name of ["www.ok.example", "ok.example", "www.corp.example"]) {
+    assertEquals(addresses(await ask(forwarder, { name })), ["192.168.0.10"]);
+  }
 });
 
 Deno.test("this server itself is never asked", async () => {
