@@ -62,7 +62,8 @@ export const PROCESS: BackendDescription = {
       name: "pidfile",
       doc:
         "A file for the process's id, which lets a suspended process outlive the daemon: the next one finds it there " +
-        "and resumes it. The output of such a process is not logged but goes where the daemon's goes.",
+        "and resumes it. It must be in a directory where only root or the daemon's user can replace it. The output of such " +
+        "a process is not logged but goes where the daemon's goes.",
     },
   ],
   unusable: {

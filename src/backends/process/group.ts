@@ -15,6 +15,12 @@ import type { Spawned } from "./spawn.ts";
 /** How often a process that is not our child is looked at, to see whether it still lives and what it does. */
 const POLL_MS = 200;
 
+/** How long a process may take to stop executing after SIGSTOP; one that waits for a disk stops when it has waited. */
+const SUSPEND_TIMEOUT_MS = 5000;
+
+const delay = (ms: number) =>
+  new Promise<void>((resolve) => setTimeout(resolve, ms));
+
 /** A process, whatever becomes of its number afterwards. */
 export interface ProcessIdentity {
   pid: number;
@@ -34,7 +40,8 @@ function statOf({ pid, startTime }: ProcessIdentity): ProcessStat | undefined {
 export class ProcessGroup implements ProcessIdentity {
   readonly pid: number;
   readonly startTime: number;
-  readonly mark: bigint;
+  /** What all its processes bear; 0 where they bear none. */
+  #mark: bigint;
   readonly #ended = Promise.withResolvers<string>();
   /** How the leader ended, in words; settles when the kernel has let go of it. */
   readonly ended = this.#ended.promise;
@@ -45,7 +52,11 @@ export class ProcessGroup implements ProcessIdentity {
   private constructor({ pid, startTime }: ProcessIdentity, mark: bigint) {
     this.pid = pid;
     this.startTime = startTime;
-    this.mark = mark;
+    this.#mark = mark;
+  }
+
+  get mark(): bigint {
+    return this.#mark;
   }
 
   /** The group of a child that was just spawned, bearing the mark. */
@@ -75,21 +86,10 @@ export class ProcessGroup implements ProcessIdentity {
     return group;
   }
 
-  /** The group of a process that is not our child, if it still lives; it bears our mark from now on. */
-  static async adopt(
-    identity: ProcessIdentity,
-    mark: bigint,
-  ): Promise<ProcessGroup | undefined> {
+  /** The group of a process that is not our child, if it still lives. */
+  static adopt(identity: ProcessIdentity): ProcessGroup | undefined {
     if (statOf(identity) === undefined) return undefined;
-    const before = markOf(identity.pid);
-    setMark(identity.pid, mark);
-    if (before !== undefined) {
-      let marked;
-      do { // until none has started another meanwhile
-        const others = await bearersOf(before);
-        marked = others.filter((pid) => setMark(pid, mark));
-      } while (marked.length > 0);
-    }
+    const mark = markOf(identity.pid) ?? 0n;
     const group = new ProcessGroup(identity, mark);
     let state = group.state();
     const timer = setInterval(() => {
@@ -102,6 +102,18 @@ export class ProcessGroup implements ProcessIdentity {
     }, POLL_MS);
     group.#release = () => clearInterval(timer);
     return group;
+  }
+
+  /** Has all its processes bear another mark. */
+  async claim(mark: bigint): Promise<void> {
+    const before = this.#mark;
+    this.#mark = mark;
+    setMark(this.pid, mark);
+    let marked;
+    do { // until none has started another meanwhile
+      const others = before === 0n ? [] : await bearersOf(before);
+      marked = others.filter((pid) => setMark(pid, mark));
+    } while (marked.length > 0);
   }
 
   /** Stops looking at it: it lives on without us, and {@linkcode ended} may never settle. */
@@ -120,15 +132,39 @@ export class ProcessGroup implements ProcessIdentity {
   async signal(...signals: Deno.Signal[]): Promise<void> {
     if (!this.#isOurs()) return;
     for (const signal of signals) send(-this.pid, signal);
-    for (const pid of await bearersOf(this.mark)) {
+    for (const pid of await this.#bearers()) {
       if (libc().getpgid(pid) === this.pid) continue;
       for (const signal of signals) send(pid, signal);
     }
   }
 
+  /** Stops all its processes with SIGSTOP. Rejects with {@linkcode BackendError}, and they go on. */
+  async suspend(): Promise<void> {
+    // The leader first: were the group stopped at once, a leader amid vfork(2) would wait for its stopped child.
+    this.#signalLeader("SIGSTOP");
+    const end = Date.now() + SUSPEND_TIMEOUT_MS;
+    while (this.state() === "running" && Date.now() < end) await delay(1);
+    switch (this.state()) {
+      case "off":
+        throw new BackendError("it ended before it was suspended");
+      case "running":
+        this.#signalLeader("SIGCONT");
+        throw new BackendError(
+          `it still executes ${
+            SUSPEND_TIMEOUT_MS / 1000
+          } s after SIGSTOP, it may be waiting for a disk`,
+        );
+    }
+    await this.signal("SIGSTOP");
+  }
+
   /** Sends a signal to the leader only. Throws {@linkcode BackendError} when that is not allowed. */
-  signalLeader(signal: Deno.Signal): void {
+  #signalLeader(signal: Deno.Signal): void {
     if (this.#isOurs()) send(this.pid, signal);
+  }
+
+  async #bearers(): Promise<number[]> {
+    return this.#mark === 0n ? [] : await bearersOf(this.#mark);
   }
 
   /** While the leader has an entry, be it a zombie's, its number can be no other process's or group's. */
@@ -143,7 +179,7 @@ export class ProcessGroup implements ProcessIdentity {
    */
   async killRest(): Promise<void> {
     send(-this.pid, "SIGKILL");
-    await killBearersOf(this.mark);
+    if (this.#mark !== 0n) await killBearersOf(this.#mark);
   }
 }
 

@@ -3,12 +3,14 @@
  *
  * @module
  */
+import { Limit } from "../../limit.ts";
 import { log } from "../../log.ts";
 import {
   BackendError,
   type Machine,
   type MachineConfig,
   type MachineState,
+  type MarkPlace,
   type StartAction,
   type StateListener,
 } from "../backend.ts";
@@ -16,20 +18,20 @@ import type { Children } from "./children.ts";
 import { type Command, commandOf } from "./command.ts";
 import { ProcessGroup } from "./group.ts";
 import type { Marks } from "./mark.ts";
-import { forEachLine, LineLimit } from "./output.ts";
-import { readPidfile, removePidfile, writePidfile } from "./pidfile.ts";
+import { logOutput } from "./output.ts";
+import {
+  type Pidfile,
+  readPidfile,
+  removePidfile,
+  writePidfile,
+} from "./pidfile.ts";
 import type { PipeReader } from "./pipes.ts";
 import type { Spawner } from "./spawn.ts";
-import type { Watchdog } from "./watchdog.ts";
+import { isWatched, type Watchdog } from "./watchdog.ts";
 
-/** How long a process may take to stop executing after SIGSTOP; one that waits for a disk stops when it has waited. */
-const SUSPEND_TIMEOUT_MS = 5000;
 /** When the daemon exits: how long a process may take to exit after SIGTERM, and to vanish after SIGKILL. */
 const CLOSE_TERM_MS = 2000;
 const CLOSE_KILL_MS = 1000;
-
-const delay = (ms: number) =>
-  new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 async function settlesWithin(
   promise: Promise<unknown>,
@@ -59,6 +61,8 @@ function gracePeriodOf(config: MachineConfig): number | undefined {
 /** What runs now. */
 interface Run {
   group: ProcessGroup;
+  /** Whether another Jitsu, which lives, started it: it is that one's to see to that it does not outlive it. */
+  shared: boolean;
   /** Settles when the process has ended, everything is cleaned up and the listener was told. */
   over: Promise<void>;
 }
@@ -70,26 +74,6 @@ export interface ProcessHost {
   readonly spawner: Spawner;
   readonly children: Children;
   readonly pipes: PipeReader;
-}
-
-/** Suspends all processes of a machine. Rejects with {@linkcode BackendError}, and they go on. */
-async function stop(group: ProcessGroup): Promise<void> {
-  // The leader first: were the group stopped at once, a leader amid vfork(2) would wait for its stopped child.
-  group.signalLeader("SIGSTOP");
-  const end = Date.now() + SUSPEND_TIMEOUT_MS;
-  while (group.state() === "running" && Date.now() < end) await delay(1);
-  switch (group.state()) {
-    case "off":
-      throw new BackendError("it ended before it was suspended");
-    case "running":
-      group.signalLeader("SIGCONT");
-      throw new BackendError(
-        `it still executes ${
-          SUSPEND_TIMEOUT_MS / 1000
-        } s after SIGSTOP, it may be waiting for a disk`,
-      );
-  }
-  await group.signal("SIGSTOP");
 }
 
 /** See the module's comment. */
@@ -106,6 +90,8 @@ export class ProcessMachine implements Machine {
   #run?: Run;
   /** Whether a process is being started that there is no run of yet. */
   #starting = false;
+  /** Writes and removes the pidfile, in the order of what happens. */
+  readonly #pidfileTurns = new Limit(1);
   /** The state that was told last while there is a run. */
   #told?: "running" | "paused";
   /** Whether we are stopping or continuing it ourselves. */
@@ -135,6 +121,35 @@ export class ProcessMachine implements Machine {
     return machine;
   }
 
+  /** Where there is a pidfile it has the mark. */
+  get mark(): MarkPlace | undefined {
+    return this.#pidfile === undefined ? undefined : this.#markPlace;
+  }
+  readonly #markPlace: MarkPlace = {
+    read: () => Promise.try(() => this.#readNote()?.mark),
+    write: (mark) => this.#note(mark),
+  };
+
+  /** What the pidfile says, if it is of the process that runs. */
+  #readNote(): Pidfile | undefined {
+    const group = this.#run?.group;
+    const found = this.#pidfile && group && readPidfile(this.#pidfile);
+    const isIts = found && found.pid === group.pid &&
+      found.startTime === group.startTime;
+    return isIts ? found : undefined;
+  }
+
+  /** Writes the pidfile, if there is to be one, for the process that runs. Rejects with {@linkcode BackendError}. */
+  #note(mark?: string): Promise<void> {
+    return this.#pidfileTurns.run(async () => {
+      if (this.#pidfile === undefined) return;
+      const group = this.#run?.group;
+      if (group === undefined) throw new BackendError("it does not run");
+      const { pid, startTime } = group;
+      await writePidfile(this.#pidfile, { pid, startTime, mark });
+    });
+  }
+
   /** Whether there is no process. */
   get isOff(): boolean {
     return this.#run === undefined && !this.#starting;
@@ -158,21 +173,30 @@ export class ProcessMachine implements Machine {
 
   async #adopt(): Promise<void> {
     if (this.#pidfile === undefined) return;
-    const identity = await readPidfile(this.#pidfile);
+    const identity = readPidfile(this.#pidfile);
     if (identity === undefined) return;
-    const { watchdog, marks } = this.#host;
-    const mark = marks.next();
-    await watchdog.leave(mark); // until it is known what it does
-    const group = await ProcessGroup.adopt(identity, mark);
+    const group = ProcessGroup.adopt(identity);
     if (group === undefined) return;
-    if (group.state() === "running") {
-      await watchdog.open();
-      await watchdog.track(mark);
-    }
-    this.#attend(group, group.state() === "paused" ? "paused" : "running");
+    const run = this.#attend(
+      group,
+      group.state() === "paused" ? "paused" : "running",
+    );
+    run.shared = await isWatched(group.mark);
+    if (!run.shared) await this.#claim(group);
     log("backend").info(
       `${this.name}: found process ${group.pid} again, ${group.state()}`,
     );
+  }
+
+  /** Has the process be one of ours, which does not outlive us unless it is suspended. */
+  async #claim(group: ProcessGroup): Promise<void> {
+    const { watchdog, marks } = this.#host;
+    const mark = marks.next();
+    await watchdog.leave(mark); // until it is known what it does
+    await group.claim(mark);
+    if (group.state() !== "running") return;
+    await watchdog.open();
+    await watchdog.track(mark);
   }
 
   state(): Promise<MachineState> {
@@ -183,12 +207,13 @@ export class ProcessMachine implements Machine {
   }
 
   async start(): Promise<StartAction> {
+    if (this.#run === undefined) await this.#adopt(); // another Jitsu may have started it meanwhile
     const run = this.#run;
     switch (run?.group.state()) {
       case "running":
         return "found running";
       case "paused":
-        await this.#resume(run!.group);
+        await this.#resume(run!);
         return "unpaused";
       case "off":
         await run!.over;
@@ -197,24 +222,17 @@ export class ProcessMachine implements Machine {
     this.#starting = true;
     try {
       if (this.#closed) throw new BackendError("Jitsu is exiting");
-      const group = await this.#spawn();
-      this.#attend(group, "running");
+      const { group } = this.#attend(await this.#spawn(), "running");
       this.onStateChange?.("running", `started as process ${group.pid}`);
     } finally {
       this.#starting = false;
     }
-    const { group } = this.#run!;
-    if (this.#closed) {
+    try {
+      if (this.#closed) throw new BackendError("Jitsu is exiting");
+      await this.#note();
+    } catch (error) {
       await this.destroy();
-      throw new BackendError("Jitsu is exiting");
-    }
-    if (this.#pidfile !== undefined) {
-      try {
-        await writePidfile(this.#pidfile, group);
-      } catch (error) {
-        await this.destroy();
-        throw error;
-      }
+      throw error;
     }
     return "started";
   }
@@ -236,7 +254,7 @@ export class ProcessMachine implements Machine {
     if (group.state() === "paused") return "paused";
     this.#moving = true;
     try {
-      await stop(group);
+      await group.suspend();
     } finally {
       this.#moving = false;
     }
@@ -248,9 +266,14 @@ export class ProcessMachine implements Machine {
     return "paused";
   }
 
-  async #resume(group: ProcessGroup): Promise<void> {
+  async #resume(run: Run): Promise<void> {
+    const { group } = run;
     const { watchdog } = this.#host;
     await watchdog.open();
+    if (run.shared && !await isWatched(group.mark)) {
+      run.shared = false;
+      await this.#claim(group);
+    }
     await watchdog.track(group.mark);
     this.#moving = true;
     try {
@@ -281,7 +304,14 @@ export class ProcessMachine implements Machine {
     this.#reading.abort();
   }
 
-  async #leave({ group, over }: Run): Promise<void> {
+  async #leave({ group, over, shared }: Run): Promise<void> {
+    if (shared && await isWatched(group.mark)) {
+      group.release();
+      log("backend").info(
+        `${this.name}: left process ${group.pid} to the Jitsu that started it`,
+      );
+      return;
+    }
     if (this.#pidfile !== undefined && group.state() === "paused") {
       await this.#host.watchdog.leave(group.mark);
       group.release();
@@ -305,21 +335,23 @@ export class ProcessMachine implements Machine {
     // Output that we read would be lost for a process that outlives us.
     const reader = this.#pidfile === undefined ? pipes : undefined;
     const spawned = await spawner.run(this.#command, mark, reader);
-    this.#log(spawned.output);
+    logOutput(this.name, spawned.output, this.#reading.signal);
     return ProcessGroup.ofChild(spawned, mark, children);
   }
 
   /** From here on there is a run. */
-  #attend(group: ProcessGroup, state: "running" | "paused"): void {
+  #attend(group: ProcessGroup, state: "running" | "paused"): Run {
     this.#told = state;
     group.onMove = () => this.#onMove(group);
-    this.#run = { group, over: this.#whenOver(group) };
+    const run = { group, shared: false, over: this.#whenOver(group) };
+    return this.#run = run;
   }
 
   /** Somebody stopped or continued it, be it we. */
   #onMove(group: ProcessGroup): void {
     const state = group.state();
     if (state === "off" || this.#moving) return;
+    if (state === "running") this.#host.watchdog.track(group.mark);
     this.#tell(
       state,
       state === "paused" ? "stopped by a signal" : "continued by a signal",
@@ -332,36 +364,15 @@ export class ProcessMachine implements Machine {
     this.onStateChange?.(state, reason);
   }
 
-  #log(output: readonly ReadableStream<Uint8Array<ArrayBuffer>>[]): void {
-    const limit = new LineLimit(
-      (line) =>
-        log("machine").info(`${this.name}: ${line}`, { machine: this.name }),
-      (message) => log("machine").warn(`${this.name}: ${message}`),
-    );
-    Promise.all(output.map((stream) => this.#logLines(stream, limit)))
-      .then(() => limit.end());
-  }
-
-  async #logLines(
-    stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-    limit: LineLimit,
-  ): Promise<void> {
-    const { signal } = this.#reading;
-    try {
-      await forEachLine(stream, (line) => limit.take(line), signal);
-    } catch (error) {
-      if (signal.aborted) return;
-      log("backend").warn(
-        `${this.name}: reading its output: ${(error as Error).message}`,
-      );
-    }
-  }
-
   async #whenOver(group: ProcessGroup): Promise<void> {
     const reason = await group.ended;
     try {
       await group.killRest();
-      if (this.#pidfile !== undefined) await removePidfile(this.#pidfile);
+      await this.#pidfileTurns.run(async () => {
+        if (this.#pidfile !== undefined) {
+          await removePidfile(this.#pidfile, group);
+        }
+      });
     } catch (error) {
       log("backend").warn(`${this.name}: ${(error as Error).message}`);
     }

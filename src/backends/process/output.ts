@@ -1,8 +1,9 @@
 /**
- * What a process writes, line by line.
+ * What a process writes, line by line, into the log.
  *
  * @module
  */
+import { log } from "../../log.ts";
 
 /** A longer line is split, so that a process that never ends its line does not fill our memory: UTF-16 units. */
 export const MAX_LINE = 8192;
@@ -112,4 +113,27 @@ export async function forEachLine(
     if (rest.length > MAX_LINE) rest = await emitPieces(rest);
   }
   if (rest !== "") await emit(rest.endsWith("\r") ? rest.slice(0, -1) : rest);
+}
+
+/** Logs the lines of a machine's output until it ends or the signal aborts. */
+export async function logOutput(
+  machine: string,
+  output: readonly ReadableStream<BufferSource>[],
+  signal: AbortSignal,
+): Promise<void> {
+  const limit = new LineLimit(
+    (line) => log("machine").info(`${machine}: ${line}`, { machine }),
+    (message) => log("machine").warn(`${machine}: ${message}`, { machine }),
+  );
+  await Promise.all(output.map(async (stream) => {
+    try {
+      await forEachLine(stream, (line) => limit.take(line), signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      log("backend").warn(
+        `${machine}: reading its output: ${(error as Error).message}`,
+      );
+    }
+  }));
+  limit.end();
 }

@@ -1,10 +1,12 @@
 /**
- * The pidfile: how a process that outlives the daemon is found again. Three lines: its pid, its start time (clock ticks
- * since boot) and the id of the boot, which together name no other process ever.
+ * The pidfile: how a process that outlives the daemon is found again. Five lines: its pid, its start time (clock ticks
+ * since boot) and the id of the boot, which together name no other process ever; the file's own path, by which a link to
+ * another machine's pidfile is told from it; and the mark that a Jitsu left on the machine (`MarkPlace`), if any.
  *
  * @module
  */
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
+import { checkForOthers, FileError, readTrusted } from "../../files.ts";
 import { BackendError } from "../backend.ts";
 import type { ProcessIdentity } from "./group.ts";
 
@@ -17,10 +19,15 @@ function failure(path: string, error: unknown, remedy: string): BackendError {
   );
 }
 
+/** What a pidfile says. */
+export interface Pidfile extends ProcessIdentity {
+  mark?: string;
+}
+
 /** Writes the pidfile in one step, readable by its owner only. Rejects with {@linkcode BackendError}. */
 export async function writePidfile(
   path: string,
-  { pid, startTime }: ProcessIdentity,
+  { pid, startTime, mark = "" }: Pidfile,
 ): Promise<void> {
   try {
     const temporary = await Deno.makeTempFile({
@@ -28,10 +35,8 @@ export async function writePidfile(
       prefix: ".jitsu-",
     });
     try {
-      await Deno.writeTextFile(
-        temporary,
-        `${pid}\n${startTime}\n${bootId()}\n`,
-      );
+      const lines = [pid, startTime, bootId(), resolve(path), mark];
+      await Deno.writeTextFile(temporary, lines.join("\n") + "\n");
       await Deno.rename(temporary, path);
     } catch (error) {
       await Deno.remove(temporary);
@@ -43,36 +48,49 @@ export async function writePidfile(
 }
 
 /**
- * The process that a pidfile names, which may be gone; undefined when there is no such file or it is from before a
- * reboot. Rejects with {@linkcode BackendError} when it can't be read or trusted: whoever can write it could have us
- * signal any process.
+ * What a pidfile says, whose process may be gone; undefined when there is no such file or it is from before a reboot.
+ * Throws {@linkcode BackendError} when it can't be read or trusted: whoever can write it, or put another in its place,
+ * could have us signal any process.
  */
-export async function readPidfile(
-  path: string,
-): Promise<ProcessIdentity | undefined> {
+export function readPidfile(path: string): Pidfile | undefined {
   let text: string;
   try {
-    using file = await Deno.open(path);
-    const { uid, mode } = await file.stat();
-    if (uid !== Deno.uid() || (mode! & 0o022) !== 0) {
-      throw new Error("others may write it");
-    }
-    text = await new Response(file.readable).text();
+    checkForOthers(path);
+    text = readTrusted(path).text;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (!(error instanceof FileError)) throw error;
+    if (error.code === "ENOENT") return undefined;
     throw failure(path, error, "remove it, or name another file");
   }
-  const [pid, startTime, boot] = text.split("\n");
+  // The earliest releases wrote three lines.
+  const [pid, startTime, boot, own, mark] = text.split("\n");
   if (boot !== bootId()) return undefined;
-  return { pid: Number(pid), startTime: Number(startTime) };
+  if (own && own !== resolve(path)) {
+    throw failure(
+      path,
+      new Error(`it is a link to ${own} or a copy of it`),
+      "remove it, or name another file",
+    );
+  }
+  return {
+    pid: Number(pid),
+    startTime: Number(startTime),
+    mark: mark || undefined,
+  };
 }
 
-/** Removes the pidfile; one that is gone already is fine. Rejects with {@linkcode BackendError}. */
-export async function removePidfile(path: string): Promise<void> {
+/** Removes the pidfile as long as it names the process. Rejects with {@linkcode BackendError}. */
+export async function removePidfile(
+  path: string,
+  { pid, startTime }: ProcessIdentity,
+): Promise<void> {
   try {
+    const found = readPidfile(path);
+    if (found?.pid !== pid || found.startTime !== startTime) return;
     await Deno.remove(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;
+    if (error instanceof BackendError) throw error;
     throw failure(path, error, "make its directory writable for Jitsu");
   }
 }

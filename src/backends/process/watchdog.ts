@@ -9,6 +9,7 @@
  * @module
  */
 import { log } from "../../log.ts";
+import { readProcessFile } from "../../procfs.ts";
 import { BackendError } from "../backend.ts";
 
 /**
@@ -47,6 +48,20 @@ done
 /** A shell that ends sooner than this after its start is not started again at once. */
 const TOO_SOON_MS = 1000;
 
+/** What the shell is called, which shows in /proc/PID/cmdline before its prefix: proc_pid_cmdline(5). */
+const NAME = "jitsu-watchdog";
+
+/** Whether the daemon that gave the mark lives, or is about to be dealt with: its watchdog does. */
+export async function isWatched(mark: bigint): Promise<boolean> {
+  for await (const { name } of Deno.readDir("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const words = readProcessFile(Number(name), "cmdline")?.split("\0") ?? [];
+    const prefix = words[words.indexOf(NAME) + 1];
+    if (words.includes(NAME) && String(mark).startsWith(prefix)) return true;
+  }
+  return false;
+}
+
 /** See the module's comment. */
 export class Watchdog {
   /** The marks of those who are left alone; a shell that is started anew is told of them. */
@@ -68,7 +83,7 @@ export class Watchdog {
     let child: Deno.ChildProcess;
     try {
       child = new Deno.Command("/bin/sh", {
-        args: ["-c", SCRIPT, "jitsu-watchdog", this.prefix],
+        args: ["-c", SCRIPT, NAME, this.prefix],
         cwd: "/",
         clearEnv: true,
         env: { PATH: "/usr/bin:/bin" },
