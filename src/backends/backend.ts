@@ -170,6 +170,10 @@ export interface BackendDescription {
   notXen?: (connect: string) => string | undefined;
   /** Says why its machines have no MAC address that Jitsu knows; without this they have. */
   noMac?: string;
+  /** Says why a machine of that name or UUID can never be one of its, where that is so. Touches nothing. */
+  notMachine?: (
+    machine: Pick<MachineConfig, "name" | "uuid">,
+  ) => string | undefined;
   /** Says what `--connect` should be instead when it cannot be right. Touches nothing. */
   expectedConnect?: (connect: string) => string | undefined;
   /** Loads the backend's code and connects. Rejects with {@linkcode BackendError}. */

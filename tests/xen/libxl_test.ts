@@ -181,6 +181,61 @@ testOn(
 
 testOn(
   LIBXL,
+  "a guest that somebody else saves is left alone, which the answer says; one that a killed Jitsu was saving goes on",
+  [linux0],
+  async (host) => {
+    const folder = await Deno.makeTempDir();
+    const pipe = `${folder}/pipe`, saved = `${folder}/saved`;
+    await run(["mkfifo", pipe]);
+    /** xl save as it stands still in the middle, since nobody reads on. */
+    const saving = async () => {
+      const save = new Deno.Command("xl", {
+        args: ["save", linux0.name, pipe],
+        stdout: "null",
+        stderr: "null",
+      }).spawn();
+      return { save, read: await Deno.open(pipe) };
+    };
+    await using jitsu = await host.start(
+      host.config(linux0, "ttl=300", ...WAITS_FOR_KEY),
+    );
+    const boot = await visited(jitsu, linux0);
+    const domid = await domidOf(linux0);
+
+    const killed = await saving();
+    await jitsu.logged(/linux0: paused/);
+    const { status, ede } = await ask(jitsu, linux0);
+    assertEquals(status, "SERVFAIL");
+    assertMatch(ede[0].text, /suspended by somebody else, as xl save/);
+    killed.save.kill("SIGKILL");
+    await killed.save.status;
+    killed.read.close();
+    // As a Jitsu leaves it that was killed while it saved it.
+    await run([
+      ...["xenstore-write", `/local/domain/${domid}/jitsu-saving`, "4000000 1"],
+    ]);
+    await until(
+      "it goes on",
+      async () => (await ask(jitsu, linux0)).status === "NOERROR",
+    );
+    assertEquals(await bootId(linux0), boot);
+    assertEquals(await domidOf(linux0), domid);
+
+    const news = jitsu.log.length;
+    const { save, read } = await saving();
+    await jitsu.logged(/linux0: paused/, news);
+    assertEquals((await ask(jitsu, linux0)).status, "SERVFAIL");
+    await read.readable.pipeTo((await Deno.create(saved)).writable);
+    assert((await save.status).success);
+    await gone(linux0);
+    await run(["xl", "restore", saved]);
+    assertEquals(await visited(jitsu, linux0), boot);
+    await Deno.remove(folder, { recursive: true });
+  },
+);
+
+testOn(
+  LIBXL,
   "a domain with the guest's name but another UUID is left alone, and that is told before anything is served",
   [tiny0],
   async (host) => {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { controlDomainProblem } from "../../xen/control_domain.ts";
 import type { BackendDescription } from "../backend.ts";
 import { isLocalXen, showUri } from "./uri.ts";
 
@@ -27,6 +28,7 @@ export const LIBVIRT: BackendDescription = {
       : `Synjitsu answers for guests of the Xen host that Jitsu runs on, which is --connect xen:/// and not ${
         showUri(connect)
       }`,
+  notMachine: controlDomainProblem,
   open: async (options) =>
     await (await import("./backend.ts")).openLibvirt(options),
 };

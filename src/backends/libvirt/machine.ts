@@ -7,6 +7,7 @@
  * @module
  */
 import { closest, distance } from "fastest-levenshtein";
+import { CONTROL_DOMAIN } from "../../xen/control_domain.ts";
 import {
   BackendError,
   type Machine,
@@ -64,11 +65,16 @@ export class LibvirtMachine implements Machine {
     return this.#id;
   }
 
-  /** Looks for the domain. Rejects when there is none. */
+  /** Looks for the domain. Rejects when there is none, and when it is no guest. */
   find(): Promise<void> {
     return this.use(async (connection) => {
       try {
         await Domain.lend(connection, this.#key, async (domain) => {
+          if (domain.id === CONTROL_DOMAIN) {
+            throw new BackendError(
+              `domain ${domain.name} is Xen's control domain: that is the host itself, which is neither started nor stopped`,
+            );
+          }
           this.#id = domain.uuid;
           const events = this.#events;
           const state = await domain.state();

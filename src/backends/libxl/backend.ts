@@ -91,7 +91,8 @@ class LibxlBackend implements Backend {
       this.#known = new Set(ids);
       for (const id of fresh) {
         const name = await this.xenstore.read(`/local/domain/${id}/name`);
-        this.#machines.get(name ?? "")?.look();
+        // While xl(1) migrates it to here, it has this at its end.
+        this.#machines.get(name?.replace(/--incoming$/, "") ?? "")?.look();
       }
     } catch (error) {
       if (!this.#closed) log("backend").warn((error as Error).message);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { controlDomainProblem } from "../../xen/control_domain.ts";
 import type { BackendDescription } from "../backend.ts";
 import {
   ACTIONS,
@@ -109,5 +110,6 @@ export const LIBXL: BackendDescription = {
         `Where the domain is saved when it is suspended, in a file that \`xl restore\` can read too. Default: ${SAVE_DIR}.`,
     },
   ],
+  notMachine: controlDomainProblem,
   open: async () => await (await import("./backend.ts")).openLibxl(),
 };

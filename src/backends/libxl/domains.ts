@@ -37,6 +37,8 @@ export interface DomainInfo {
   shutdown_reason?: ShutdownReason;
   /** It is being destroyed. */
   dying?: boolean;
+  /** It is xenstore's domain. */
+  never_stop?: boolean;
 }
 
 /** `libxl_domain_config` (_libxl_types.h), what is used of it. `xl list -l` prints it. */

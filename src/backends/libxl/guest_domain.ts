@@ -27,112 +27,161 @@ import {
   unpauseDomain,
 } from "./domains.ts";
 import type { Guest } from "./guest.ts";
+import { hostPart } from "./host_part.ts";
+import { Marks } from "./marks.ts";
 import { SaveFile } from "./save_file.ts";
 import { FAST_SCRIPT_PATH, installFastScript } from "./vif_script.ts";
 
-/**
- * The key in a domain's `/local/domain/ID/`, which the guest cannot write to, that says that Jitsu made it and how far
- * that got. A domain that is only partly made or partly destroyed is of no use to anybody.
- */
-const MARK = "jitsu";
-const CREATING = "creating", CREATED = "created", DESTROYING = "destroying";
-
 const homeOf = (domid: number) => `/local/domain/${domid}`;
+
+/** What xl(1) calls a domain while it migrates it: the one that comes, and the one that has gone. */
+const MIGRATING = /--(incoming|migratedaway)$/;
 
 /**
  * What a domain is good for.
  *
  * - `running`, `paused`: as Xen has it
- * - `halted`: suspended but still in memory, not saved
- * - `unfinished`: somebody else is making it
+ * - `halted`: suspended by a Jitsu that was killed while it saved it; it is still in memory
+ * - `foreign`: somebody else makes, saves or migrates it at this moment
  * - `over`: it has shut down or crashed, is saved, or was made or destroyed only partly; all there is to do is to remove it
  */
-export type Condition = "running" | "paused" | "halted" | "unfinished" | "over";
+export type Condition = "running" | "paused" | "halted" | "foreign" | "over";
 
 export class GuestDomain {
   readonly saveFile: SaveFile;
   readonly config: DomainConfig & Actions;
+  readonly #marks: Marks;
   /** The domain that was found last. */
   #last?: DomainInfo;
 
   /** @throws {BackendError} where the guest's description contradicts itself */
   constructor(readonly guest: Guest, readonly xenstore: Xenstore) {
     this.config = domainConfig(guest);
+    this.#marks = new Marks(xenstore);
     this.saveFile = new SaveFile(guest.saveDir, guest.name);
   }
 
-  /** The domain as it is now, if there is one. */
+  /**
+   * The domain as it is now, if there is one: the one with the guest's UUID, whatever somebody calls it meanwhile, or
+   * else the one with its name. Rejects where that cannot be the guest.
+   */
   async find(context: Context): Promise<DomainInfo | undefined> {
     if (this.#last !== undefined) {
       const info = await domainInfo(context, this.#last.domid);
       if (info && info.uuid === this.#last.uuid && !info.dying) return info;
       this.#last = undefined;
     }
-    const { name, uuid, uuidGiven } = this.guest;
-    const domid = await domidOf(context, name);
-    const info = domid === undefined
-      ? undefined
-      : await domainInfo(context, domid);
-    if (info !== undefined && uuidGiven && info.uuid !== uuid) {
+    const info = await this.#lookUp(context);
+    const part = info && await hostPart(this.xenstore, info);
+    if (part !== undefined) {
       throw new BackendError(
-        `domain ${domid} has that name, but its UUID is ${info.uuid} and not ${uuid}: change uuid or name, or remove it with "xl destroy ${domid}"`,
+        `domain ${
+          info!.domid
+        } is ${part}, a part of this host that Jitsu neither starts nor stops: give the name or uuid of a guest`,
       );
     }
     return this.#last = info;
   }
 
-  async condition(context: Context, info: DomainInfo): Promise<Condition> {
-    if (info.dying) return "over";
-    if (info.shutdown) {
-      return info.shutdown_reason === "suspend" &&
-          !await this.saveFile.exists()
-        ? "halted"
-        : "over";
+  async #lookUp(context: Context): Promise<DomainInfo | undefined> {
+    const { name, uuid, uuidGiven } = this.guest;
+    const domid = await domidOf(context, name);
+    const info = domid === undefined
+      ? undefined
+      : await domainInfo(context, domid);
+    if (info?.uuid === uuid) return info;
+    const renamed = await this.#withUuid(context);
+    if (renamed !== undefined) return renamed;
+    if (info !== undefined && uuidGiven) {
+      throw new BackendError(
+        `domain ${domid} has that name, but its UUID is ${info.uuid} and not ${uuid}: change uuid or name, or remove it with "xl destroy ${domid}"`,
+      );
     }
-    if (!info.paused) return "running";
-    const mark = await this.#mark(info);
-    if (mark !== undefined) return mark === CREATED ? "paused" : "over";
-    return await configurationOf(context, info.domid) === undefined
-      ? "unfinished"
+    return info;
+  }
+
+  /** The domain with the guest's UUID and another name. While xl(1) migrates it to this same host there are two. */
+  async #withUuid(context: Context): Promise<DomainInfo | undefined> {
+    const vm = `/vm/${this.guest.uuid}`;
+    if ((await this.xenstore.list(vm)).length === 0) return undefined;
+    let migrating: DomainInfo | undefined;
+    for (const id of await this.xenstore.list("/local/domain")) {
+      const domid = Number(id);
+      if (await this.xenstore.read(`${homeOf(domid)}/vm`) !== vm) continue;
+      const info = await domainInfo(context, domid);
+      if (info?.uuid !== this.guest.uuid || info.dying) continue;
+      if (!await this.#isMigrating(domid)) return info;
+      migrating = info;
+    }
+    return migrating;
+  }
+
+  async #isMigrating(domid: number): Promise<boolean> {
+    const name = await this.xenstore.read(`${homeOf(domid)}/name`) ?? "";
+    return name !== this.guest.name && MIGRATING.test(name);
+  }
+
+  async condition(context: Context, info: DomainInfo): Promise<Condition> {
+    const { domid } = info;
+    if (info.dying) return "over";
+    if (!info.shutdown && !info.paused) return "running";
+    if (await this.#isMigrating(domid)) return "foreign";
+    if (info.shutdown) {
+      if (info.shutdown_reason !== "suspend") return "over";
+      // What others suspend they save, migrate or resume.
+      if (await this.#marks.saver(domid) !== "gone") return "foreign";
+      return await this.saveFile.exists() ? "over" : "halted";
+    }
+    const progress = await this.#marks.progress(domid);
+    if (progress === "created") return "paused";
+    if (progress === "destroying") return "over";
+    if (progress?.creating === "gone") return "over";
+    return progress?.creating === "other" ||
+        await configurationOf(context, domid) === undefined
+      ? "foreign"
       : "paused";
   }
 
   /** Whether Jitsu made it, so that nobody else looks after it when it has shut down. */
-  async isOurs(info: DomainInfo): Promise<boolean> {
-    return await this.#mark(info) !== undefined;
+  isOurs({ domid }: DomainInfo): Promise<boolean> {
+    return this.#marks.isOurs(domid);
   }
 
   /** Makes it, and lets it run. */
   async create(context: Context): Promise<void> {
-    const config = await this.#marked(this.config);
-    const domid = await createDomain(context, config);
-    try {
-      const { rumprunConfig } = this.guest;
-      if (rumprunConfig !== undefined) {
-        await writeRumprunConfig(this.xenstore, domid, rumprunConfig);
+    await installScript(this.config);
+    await this.#marks.creating(this.config, async (config) => {
+      const domid = await createDomain(context, config);
+      try {
+        const { rumprunConfig } = this.guest;
+        if (rumprunConfig !== undefined) {
+          await writeRumprunConfig(this.xenstore, domid, rumprunConfig);
+        }
+        await this.#finish(domid, config);
+        await unpauseDomain(context, domid);
+      } catch (error) {
+        await destroyDomain(context, domid);
+        throw error;
       }
-      await this.#finish(domid, config);
-      await unpauseDomain(context, domid);
-    } catch (error) {
-      await destroyDomain(context, domid);
-      throw error;
-    }
+    });
   }
 
   /** Makes it from its save file, which is then removed, and lets it run. */
   async restore(context: Context): Promise<void> {
     const domid = await this.saveFile.read(async (saved, fd) => {
-      const config = await this.#marked(saved);
-      const domid = await restoreDomain(context, config, fd);
-      try {
-        await this.#finish(domid, config);
-        // From here on the file is of the past.
-        await this.saveFile.remove();
-      } catch (error) {
-        await destroyDomain(context, domid);
-        throw error;
-      }
-      return domid;
+      await installScript(saved);
+      return await this.#marks.creating(saved, async (config) => {
+        const domid = await restoreDomain(context, config, fd);
+        try {
+          await this.#finish(domid, config);
+          // From here on the file is of the past.
+          await this.saveFile.remove();
+        } catch (error) {
+          await destroyDomain(context, domid);
+          throw error;
+        }
+        return domid;
+      });
     });
     await unpauseDomain(context, domid);
   }
@@ -145,6 +194,7 @@ export class GuestDomain {
     }
     // Otherwise it could be restored only as long as nobody else had its number.
     delete config.c_info?.domid;
+    await this.#marks.saving(info.domid);
     try {
       await this.saveFile.write(
         config,
@@ -153,7 +203,7 @@ export class GuestDomain {
     } catch (error) {
       const why = `it is not saved: ${(error as Error).message}`;
       try {
-        await this.#goOn(context, info);
+        await this.goOn(context, info);
       } catch (again) {
         throw new BackendError(
           `${why}; and it could not go on: ${(again as Error).message}`,
@@ -180,38 +230,23 @@ export class GuestDomain {
   /** Removes it, whatever state it is in. */
   async remove(context: Context, info: DomainInfo): Promise<void> {
     const { domid } = info;
-    await this.xenstore.write(`${homeOf(domid)}/${MARK}`, DESTROYING);
+    await this.#marks.destroying(domid);
     try {
       await destroyDomain(context, domid);
     } catch (error) {
       const still = await domainInfo(context, domid);
       if (still !== undefined && !still.dying && !isGone(error)) throw error;
-      // Somebody else was faster. If it was gone before it got the mark, that is what is there of it.
-      if (
-        (await this.xenstore.list(homeOf(domid))).every((key) => key === MARK)
-      ) {
-        await this.xenstore.remove(homeOf(domid));
-      }
+      await this.#marks.tidy(domid); // somebody else was faster
     }
   }
 
-  /** Lets it run on after an attempt to save it. */
-  async #goOn(context: Context, { domid }: DomainInfo): Promise<void> {
+  /** Lets it run on after an attempt to save it, our own or that of a Jitsu that was killed. */
+  async goOn(context: Context, { domid }: DomainInfo): Promise<void> {
     const info = await domainInfo(context, domid);
-    if (!info?.shutdown || info.shutdown_reason !== "suspend") return;
-    await resumeDomain(context, domid);
-  }
-
-  /** The configuration for making it, with the mark that it is being made. */
-  async #marked(config: DomainConfig): Promise<DomainConfig> {
-    if (config.nics?.some(({ script }) => script === FAST_SCRIPT_PATH)) {
-      await installFastScript();
+    if (info?.shutdown && info.shutdown_reason === "suspend") {
+      await resumeDomain(context, domid);
     }
-    const { c_info } = config;
-    return {
-      ...config,
-      c_info: { ...c_info, xsdata: { ...c_info?.xsdata, [MARK]: CREATING } },
-    };
+    await this.#marks.notSaving(domid);
   }
 
   /** What is left to be done when libxl has made it. */
@@ -223,10 +258,13 @@ export class GuestDomain {
         "connected",
       );
     }
-    await this.xenstore.write(`${homeOf(domid)}/${MARK}`, CREATED);
+    await this.#marks.created(domid);
   }
+}
 
-  async #mark({ domid }: DomainInfo): Promise<string | undefined> {
-    return await this.xenstore.read(`${homeOf(domid)}/${MARK}`);
+/** Puts the script where the configuration has it, if it is Jitsu's own. */
+async function installScript({ nics = [] }: DomainConfig): Promise<void> {
+  if (nics.some(({ script }) => script === FAST_SCRIPT_PATH)) {
+    await installFastScript();
   }
 }

@@ -14,12 +14,7 @@ import {
 } from "../backend.ts";
 import type { Context } from "./context.ts";
 import type { Contexts } from "./contexts.ts";
-import {
-  configurationOf,
-  type DomainInfo,
-  resumeDomain,
-  unpauseDomain,
-} from "./domains.ts";
+import { configurationOf, type DomainInfo, unpauseDomain } from "./domains.ts";
 import type { Guest } from "./guest.ts";
 import { GuestDomain } from "./guest_domain.ts";
 import type { Action } from "./values.ts";
@@ -33,6 +28,12 @@ const MIN_LIFE_MS = 10_000;
  */
 const FIRST_LOOK_MS = 250, LAST_LOOK_MS = 16_000;
 
+/**
+ * How long a start waits for somebody else who makes, saves or migrates the domain: as long as who asked for it waits
+ * for an answer, which then says why there is none.
+ */
+const FOREIGN_PATIENCE_MS = 4000;
+
 /** What a guest's shutdown is, by its reason (`libxl_shutdown_reason`). */
 const SHUTDOWNS = {
   poweroff: { words: "it powered itself off", action: "on_poweroff" },
@@ -41,10 +42,22 @@ const SHUTDOWNS = {
   watchdog: { words: "its watchdog fired", action: "on_watchdog" },
 } as const;
 
+/** When a domain may change without anybody telling of it. */
+type Unheard = "never" | "for a while" | "until it is over";
+
+/** Why a domain is left alone that somebody else is at work on, and how it is got rid of where he has failed. */
+function whyForeign({ domid, shutdown }: DomainInfo): string {
+  const what = shutdown
+    ? "suspended by somebody else, as xl save and xl migrate do"
+    : "being made, restored or received by somebody else";
+  return `domain ${domid} is ${what}, and is left alone until that is over; if nobody is at work on it any more, remove it with "xl destroy ${domid}"`;
+}
+
 export class LibxlMachine implements Machine {
   readonly id: string;
   readonly name: string;
   onStateChange?: StateListener;
+  onReboot?: (reason: string) => void;
   readonly #contexts: Contexts;
   readonly #xenstore: Xenstore;
   #domain: GuestDomain;
@@ -55,6 +68,9 @@ export class LibxlMachine implements Machine {
   #lookTimer?: ReturnType<typeof setTimeout>;
   /** The state that was told last. */
   #told: MachineState = "off";
+  /** The id of the domain that was told to be running last. */
+  #domid?: number;
+  readonly #closed = new AbortController();
   /** Milliseconds of `performance.now()`; none where somebody else started it. */
   #startedAt = -Infinity;
 
@@ -86,6 +102,7 @@ export class LibxlMachine implements Machine {
         await this.#clearAway(context, info);
       }
       this.#told = await this.#state(context);
+      this.#domid = info?.domid;
     });
   }
 
@@ -105,18 +122,36 @@ export class LibxlMachine implements Machine {
   }
 
   start(): Promise<StartAction> {
-    return this.#do("start", async (context) => {
-      const action = await this.#start(context);
-      if (action !== "found running") this.#startedAt = performance.now();
-      this.#tell("running", action);
-      return action;
+    return this.#turn("start", async () => {
+      const giveUp = performance.now() + FOREIGN_PATIENCE_MS;
+      for (let wait = FIRST_LOOK_MS; true; wait *= 2) {
+        const action = await this.#contexts.use((context) =>
+          this.#start(context)
+        );
+        if (typeof action === "string") return action;
+        const { foreign } = action;
+        const left = giveUp - performance.now();
+        if (left <= 0 || this.#closed.signal.aborted) {
+          this.#lookLater(FIRST_LOOK_MS);
+          throw new BackendError(whyForeign(foreign));
+        }
+        if (wait === FIRST_LOOK_MS) {
+          log("backend").warn(`${this.name}: ${whyForeign(foreign)}`);
+        }
+        await this.#delay(Math.min(wait, left));
+      }
     });
   }
 
   destroy(): Promise<void> {
     return this.#do("destroy", async (context) => {
       const info = await this.#domain.find(context);
-      if (info) await this.#domain.remove(context, info);
+      if (info) {
+        if (await this.#domain.condition(context, info) === "foreign") {
+          throw new BackendError(whyForeign(info));
+        }
+        await this.#domain.remove(context, info);
+      }
       await this.#domain.saveFile.remove();
       this.#tell("off", "destroyed");
     });
@@ -168,18 +203,36 @@ export class LibxlMachine implements Machine {
     try {
       await this.#do("look after", async (context) => {
         this.#willLook = false;
-        let hearsAll = false;
+        let unheard: Unheard = "for a while";
         try {
-          hearsAll = await this.#look(context);
+          unheard = await this.#look(context);
         } finally {
-          if (!hearsAll && again <= LAST_LOOK_MS) {
-            this.#lookTimer = setTimeout(() => this.look(2 * again), again);
+          if (unheard === "until it is over") {
+            this.#lookLater(Math.min(again, LAST_LOOK_MS));
+          } else if (unheard === "for a while" && again <= LAST_LOOK_MS) {
+            this.#lookLater(again);
           }
         }
       });
     } catch (error) {
       log("backend").warn((error as Error).message);
     }
+  }
+
+  #lookLater(wait: number): void {
+    clearTimeout(this.#lookTimer);
+    if (this.#closed.signal.aborted) return;
+    this.#lookTimer = setTimeout(() => this.look(2 * wait), wait);
+  }
+
+  /** Resolves after so many milliseconds, or when this is closed. */
+  async #delay(ms: number): Promise<void> {
+    const { signal } = this.#closed;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => resolve(), { once: true });
+    await promise;
+    clearTimeout(timer);
   }
 
   /** Set by the backend. */
@@ -192,19 +245,23 @@ export class LibxlMachine implements Machine {
 
   /** Lets go of it when nothing is being done to the domain. */
   async close(): Promise<void> {
+    this.#closed.abort();
     await this.#queue;
     clearTimeout(this.#lookTimer);
   }
 
   /** Does something when it is its turn. Rejects with BackendError. */
   #do<T>(words: string, work: (context: Context) => Promise<T>): Promise<T> {
-    const turn = this.#queue.then(() => this.#contexts.use(work)).catch(
-      (error) => {
-        throw new BackendError(
-          `cannot ${words} ${this.name}: ${(error as Error).message}`,
-        );
-      },
-    );
+    return this.#turn(words, () => this.#contexts.use(work));
+  }
+
+  /** As {@linkcode #do}, for what has no context all the time. */
+  #turn<T>(words: string, work: () => Promise<T>): Promise<T> {
+    const turn = this.#queue.then(work).catch((error) => {
+      throw new BackendError(
+        `cannot ${words} ${this.name}: ${(error as Error).message}`,
+      );
+    });
     this.#queue = turn.catch(() => {});
     return turn;
   }
@@ -218,38 +275,51 @@ export class LibxlMachine implements Machine {
         return condition;
       case "halted":
         return "paused";
+      case "foreign":
+        if (info!.shutdown) return "paused";
+        /* falls through */
       default:
         return await this.#domain.saveFile.exists() ? "suspended" : "off";
     }
   }
 
-  async #start(context: Context): Promise<StartAction> {
+  /** Resolves with what was done, or with the domain that somebody else is at work on. */
+  async #start(
+    context: Context,
+  ): Promise<StartAction | { foreign: DomainInfo }> {
+    const info = await this.#domain.find(context);
+    if (
+      info && await this.#domain.condition(context, info) === "foreign"
+    ) return { foreign: info };
+    const action = await this.#bringUp(context, info);
+    if (action !== "found running") this.#startedAt = performance.now();
+    this.#domid = (await this.#domain.find(context))?.domid;
+    this.#tell("running", action);
+    return action;
+  }
+
+  async #bringUp(
+    context: Context,
+    info: DomainInfo | undefined,
+  ): Promise<StartAction> {
     const domain = this.#domain;
-    const info = await domain.find(context);
-    if (info !== undefined) {
-      const condition = await domain.condition(context, info);
-      const { domid } = info;
-      switch (condition) {
-        case "running":
-          return "found running";
-        case "paused":
-          await unpauseDomain(context, domid);
-          return "unpaused";
-        case "halted":
-          await resumeDomain(context, domid);
-          return "unpaused";
-        case "unfinished":
+    switch (info && await domain.condition(context, info)) {
+      case "running":
+        return "found running";
+      case "paused":
+        await unpauseDomain(context, info!.domid);
+        return "unpaused";
+      case "halted":
+        await domain.goOn(context, info!);
+        return "unpaused";
+      case "over":
+        if (this.#preserved(info!)) {
+          const { domid } = info!;
           throw new BackendError(
-            `somebody else is making domain ${domid} with that name at this moment`,
+            `domain ${domid} is what is left of it and to be preserved; when you have seen enough, remove it with "xl destroy ${domid}"`,
           );
-        case "over":
-          if (this.#preserved(info)) {
-            throw new BackendError(
-              `domain ${domid} is what is left of it and to be preserved; when you have seen enough, remove it with "xl destroy ${domid}"`,
-            );
-          }
-          await domain.remove(context, info);
-      }
+        }
+        await domain.remove(context, info!);
     }
     if (await domain.saveFile.exists()) {
       await this.#restore(context);
@@ -272,17 +342,27 @@ export class LibxlMachine implements Machine {
     }
   }
 
-  /** Resolves with whether all further changes will be told. */
-  async #look(context: Context): Promise<boolean> {
+  /** Resolves with whether there may be changes that nobody tells of. */
+  async #look(context: Context): Promise<Unheard> {
     const info = await this.#domain.find(context);
     const condition = info && await this.#domain.condition(context, info);
     if (condition === "over" && info?.shutdown && !info.dying) {
       await this.#afterShutdown(context, info);
-      return true;
+      return "never";
     }
     const state = await this.#state(context);
+    if (condition === "running") {
+      const { domid } = info!;
+      const isAnew = this.#told === "running" && this.#domid !== domid;
+      this.#domid = domid;
+      if (isAnew) this.onReboot?.(`its domain is another, ${domid}`);
+    }
     this.#tell(state, info ? "found so" : "somebody destroyed it");
-    return condition !== "unfinished" && condition !== "paused";
+    return condition === "foreign"
+      ? "until it is over"
+      : condition === "paused"
+      ? "for a while"
+      : "never";
   }
 
   /** Does what is to be done with a domain that shut itself down. */
@@ -300,9 +380,11 @@ export class LibxlMachine implements Machine {
     const life = performance.now() - this.#startedAt;
     if (action === "restart" && life >= MIN_LIFE_MS) {
       log("backend").info(`${this.name}: ${words}, restarting it`);
+      this.onReboot?.(words); // from now on it does not serve
       try {
         await this.#domain.remove(context, info);
         await this.#domain.create(context);
+        this.#domid = (await this.#domain.find(context))?.domid;
       } catch (error) {
         this.#tell("off", `${words} and could not be restarted`);
         throw error;

@@ -143,6 +143,8 @@ export function readUnikernel(
       report(`${key} means nothing without wait_for_tcp or wait_for_key`, key);
     }
   }
+  const notMachine = defaults.backend?.notMachine?.({ name, uuid });
+  if (notMachine !== undefined) report(notMachine, uuid ? "uuid" : "name");
   return {
     name,
     dns,

@@ -12,6 +12,12 @@ import {
   type MachineState,
 } from "../../../src/backends/backend.ts";
 import { openLibxl } from "../../../src/backends/libxl/backend.ts";
+import { Context } from "../../../src/backends/libxl/context.ts";
+import {
+  createDomain,
+  destroyDomain,
+  type DomainConfig,
+} from "../../../src/backends/libxl/domains.ts";
 import { uuidOf } from "../../../src/backends/libxl/guest.ts";
 import { loadLibxl } from "../../../src/backends/libxl/library.ts";
 import { loadLibXenstore } from "../../../src/xen/libxenstore.ts";
@@ -196,12 +202,105 @@ test("another daemon adopts the domain, and removes one that was made only partl
 
     // As a daemon leaves it that is killed in the middle.
     await run(["xl", "pause", "tiny"]);
-    await run(["xenstore-write", `/local/domain/${domid}/jitsu`, "creating"]);
+    const mark = `/local/domain/${domid}/jitsu`;
+    await run(["xenstore-write", mark, "creating this"]);
+    await run(["xenstore-write", "/tool/jitsu/creating/this", "4000000 1"]);
     const third = await openLibxl();
     const fresh = await third.machine(config);
     assertEquals(await fresh.state(), "off");
     assertEquals((await domains()).has("tiny"), false);
+    assertEquals(
+      await xenstoreRead("/tool/jitsu/creating/this"),
+      undefined,
+    );
     await third.close();
+  }));
+
+test("a domain that somebody else has restored, paused, is not taken for one that was made only partly", () =>
+  withTiny("", async ({ machine }) => {
+    await machine.start();
+    const domid = await machine.domainId();
+    // What xl(1) restores has the mark with which it was made.
+    await run(["xl", "pause", "tiny"]);
+    const mark = `/local/domain/${domid}/jitsu`;
+    await run(["xenstore-write", mark, "creating that"]);
+    assertEquals(await machine.state(), "paused");
+    assertEquals(await machine.start(), "unpaused");
+    assertEquals(await machine.domainId(), domid);
+  }));
+
+test("a domain that somebody renamed is found by its UUID, and no second one is made", () =>
+  withTiny("", async ({ machine }) => {
+    await machine.start();
+    const domid = await machine.domainId();
+    await run(["xl", "rename", "tiny", "other"]);
+    const second = await openLibxl();
+    try {
+      const found = await second.machine({
+        name: "tiny",
+        keys: new Map([["kernel", [TINY]], ["memory", ["4096"]]]),
+      });
+      assertEquals(await found.state(), "running");
+      assertEquals(await found.start(), "found running");
+      assertEquals(await found.domainId(), domid);
+      await found.destroy();
+      assertEquals((await domains()).has("other"), false);
+    } finally {
+      await second.close();
+    }
+  }));
+
+test("a domain with the id of one that is gone is not taken for it", () =>
+  withTiny("", async ({ machine }) => {
+    await machine.start();
+    const domid = await machine.domainId();
+    await run(["xl", "destroy", "tiny"]);
+    // libxl gives an id out again when it was not in use for so many seconds.
+    Deno.env.set("LIBXL_DOMID_REUSE_TIMEOUT", "0");
+    const context = await Context.open();
+    try {
+      const other = {
+        c_info: { type: "pv", name: "other", domid },
+        b_info: { kernel: TINY, max_memkb: 4096, "type.pv": {} },
+      } as DomainConfig;
+      await until(
+        "the id can be used again",
+        () =>
+          createDomain(context, other).catch((error) => {
+            if (!/recently used/.test(error.message)) throw error;
+          }),
+      );
+      assertEquals((await domains()).get("other"), domid);
+      assertEquals(await machine.state(), "off");
+      await machine.destroy();
+      assertEquals((await domains()).get("other"), domid);
+      await destroyDomain(context, domid!);
+    } finally {
+      Deno.env.delete("LIBXL_DOMID_REUSE_TIMEOUT");
+      await context.close();
+    }
+  }));
+
+test("a domain that xl migrates is left alone, and is told to be in its hands", () =>
+  withTiny("", async ({ machine }) => {
+    await machine.start();
+    const domid = await machine.domainId();
+    // As xl migrate-receive has it until the other side lets it go.
+    await run(["xl", "pause", "tiny"]);
+    await run(["xl", "rename", "tiny", "tiny--incoming"]);
+    for (const call of ["start", "destroy"] as const) {
+      const { message } = await assertRejects(
+        () => machine[call](),
+        BackendError,
+      );
+      assertMatch(
+        message,
+        new RegExp(`domain ${domid} is being made, restored or received by`),
+      );
+    }
+    assertEquals((await domains()).get("tiny--incoming"), domid);
+    await run(["xl", "rename", "tiny--incoming", "tiny"]);
+    assertEquals(await machine.start(), "unpaused");
   }));
 
 test("a domain that somebody else made is adopted, paused or running", () =>

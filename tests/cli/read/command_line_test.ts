@@ -326,6 +326,35 @@ Deno.test("a key that a backend has no use for is told with the reason", () => {
   }
 });
 
+Deno.test("Xen's control domain is no unikernel, by its name and by its UUID", () => {
+  const uuid = "00000000-0000-0000-0000-000000000000";
+  for (
+    const [backend, key, rest] of [
+      ["libxl", "name=Domain-0", ",kernel=k,memory=1"],
+      ["libxl", `name=x,uuid=${uuid}`, ",kernel=k,memory=1"],
+      ["libvirt", "name=Domain-0", ""],
+      ["libvirt", `uuid=${uuid}`, ""],
+    ]
+  ) {
+    const [problem, ...others] = problemsOf(
+      ...["-x", backend, `dns=a,ip=10.0.0.1,${key}${rest}`],
+    );
+    assertEquals(others, []);
+    assert(
+      problem.endsWith(
+        `${
+          key.split(",").at(-1)!.replace("=", " ")
+        } is Xen's control domain: that is this host itself, which is neither started nor stopped`,
+      ),
+      problem,
+    );
+  }
+  assertEquals(
+    problemsOf("-x", "process", "dns=a,ip=10.0.0.1,name=Domain-0,command=x"),
+    [],
+  );
+});
+
 Deno.test("what a backend waits for counts as a wait", () => {
   const wait = (fields: string) => {
     const config = `dns=a,ip=10.0.0.1,name=a,${fields}`;
