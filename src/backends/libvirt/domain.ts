@@ -23,12 +23,31 @@ const VIR_DOMAIN = {
   PMSUSPENDED: 7,
 } as const;
 
+/**
+ * `virDomainPausedReason` (libvirt-domain.h), those that pass by themselves: libvirt has paused it for what is being done
+ * to it, and lets it go on or takes it away in the end.
+ */
+const PASSING_PAUSES = new Map([
+  [2, "migrated"],
+  [3, "saved"],
+  [4, "dumped"],
+  [9, "snapshotted"],
+  [11, "started"],
+]);
+
+/** What is just being done to a domain that is paused for that reason, where it must be left alone until it is over. */
+export function passingPause(reason: number): string | undefined {
+  return PASSING_PAUSES.get(reason);
+}
+
 const NOT_RUNNING = 0xffffffff; // (unsigned int) -1
 
 const VIR_UUID_STRING_BUFLEN = 37;
 
 /** How long a domain that is on its way off may take before it can be started again, and how often to look. */
 const SHUTDOWN_MS = 10_000, SHUTDOWN_POLL_MS = 50;
+/** How long a start waits for somebody else who saves or migrates it: as long as who asked for it waits for an answer. */
+const PASSING_PAUSE_MS = 4000;
 
 /** What finds a domain: its UUID or, where that is not known, its name. */
 export interface DomainKey {
@@ -108,7 +127,7 @@ export class Domain {
   }
 
   async state(): Promise<MachineState> {
-    switch (await this.#virDomainState()) {
+    switch ((await this.#virDomainState()).state) {
       case VIR_DOMAIN.PAUSED:
       case VIR_DOMAIN.PMSUSPENDED:
         return "paused";
@@ -127,9 +146,24 @@ export class Domain {
   }
 
   async #start(): Promise<StartAction> {
-    const giveUp = performance.now() + SHUTDOWN_MS;
+    const began = performance.now();
+    const orGiveUp = async (what: string, after: number) => {
+      if (performance.now() > began + after) {
+        throw new LibvirtError(`${what} after ${after / 1000} s`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, SHUTDOWN_POLL_MS));
+    };
     for (;;) {
-      switch (await this.#virDomainState()) {
+      const { state, reason } = await this.#virDomainState();
+      const passing = state === VIR_DOMAIN.PAUSED && passingPause(reason);
+      if (passing) {
+        await orGiveUp(
+          `somebody is at work on it: it is still being ${passing}`,
+          PASSING_PAUSE_MS,
+        );
+        continue;
+      }
+      switch (state) {
         case VIR_DOMAIN.PAUSED:
           await this.#call(this.#libvirt.virDomainResume(this.pointer));
           return "unpaused";
@@ -137,12 +171,7 @@ export class Domain {
           await this.#call(this.#libvirt.virDomainPMWakeup(this.pointer, 0));
           return "unpaused";
         case VIR_DOMAIN.SHUTDOWN:
-          if (performance.now() > giveUp) {
-            throw new LibvirtError(
-              `it is being shut down and not off after ${SHUTDOWN_MS / 1000} s`,
-            );
-          }
-          await new Promise((resolve) => setTimeout(resolve, SHUTDOWN_POLL_MS));
+          await orGiveUp("it is being shut down and not off", SHUTDOWN_MS);
           break;
         case VIR_DOMAIN.CRASHED:
           // With on_crash=preserve its remains are in the way.
@@ -156,7 +185,7 @@ export class Domain {
           await this.#call(this.#libvirt.virDomainCreate(this.pointer));
           if (!saved) return "started";
           // One that was saved while paused comes back paused.
-          if (await this.#virDomainState() === VIR_DOMAIN.PAUSED) {
+          if ((await this.#virDomainState()).state === VIR_DOMAIN.PAUSED) {
             await this.#call(this.#libvirt.virDomainResume(this.pointer));
           }
           return "resumed";
@@ -170,7 +199,7 @@ export class Domain {
   /** Takes it down at once, and drops its managed save if it was saved. */
   destroy(): Promise<void> {
     return this.#orAlready("off", async () => {
-      if (await this.#virDomainState() !== VIR_DOMAIN.SHUTOFF) {
+      if ((await this.#virDomainState()).state !== VIR_DOMAIN.SHUTOFF) {
         await this.#call(this.#libvirt.virDomainDestroy(this.pointer));
       } else if (await this.#hasManagedSave()) {
         await this.#call(
@@ -217,13 +246,14 @@ export class Domain {
     return macAddresses(xml);
   }
 
-  async #virDomainState(): Promise<number> {
-    const state = new Int32Array(1);
+  /** `virDomainState` and what it calls the reason for it. */
+  async #virDomainState(): Promise<{ state: number; reason: number }> {
+    const state = new Int32Array(1), reason = new Int32Array(1);
     await this.connection.call(holding(
-      [state],
-      this.#libvirt.virDomainGetState(this.pointer, state, null, 0),
+      [state, reason],
+      this.#libvirt.virDomainGetState(this.pointer, state, reason, 0),
     ));
-    return state[0];
+    return { state: state[0], reason: reason[0] };
   }
 
   async #hasManagedSave(): Promise<boolean> {

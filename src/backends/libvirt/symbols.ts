@@ -197,7 +197,7 @@ export const SYMBOLS = {
     parameters: [
       "pointer", // virDomainPtr domain
       "buffer", // int *state
-      "pointer", // int *reason
+      "buffer", // int *reason
       "u32", // unsigned int flags
     ],
     result: "i32",

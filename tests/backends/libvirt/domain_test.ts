@@ -1,5 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { macAddresses } from "../../../src/backends/libvirt/domain.ts";
+import {
+  macAddresses,
+  passingPause,
+} from "../../../src/backends/libvirt/domain.ts";
 
 function domain(devices: string): string {
   return `<domain type='kvm' id='3'><name>www</name>${devices}</domain>`;
@@ -36,4 +39,11 @@ Deno.test("a domain without interfaces, or whose interfaces have no address yet,
     macAddresses(domain("<devices><interface type='user'/></devices>")),
     [],
   );
+});
+
+Deno.test("a domain that libvirt has paused to save or migrate it is left alone, one that somebody paused is not", () => {
+  // virDomainPausedReason, from UNKNOWN and USER on.
+  const passing = Array.from({ length: 15 }, (_, reason) => reason)
+    .filter((reason) => passingPause(reason) !== undefined);
+  assertEquals(passing, [2, 3, 4, 9, 11]);
 });
