@@ -59,7 +59,7 @@ export interface MachineReadiness {
 
 /**
  * A place on the machine itself for one mark, a line of text, that every Jitsu sees who looks after this machine, from
- * whatever host: libvirt's metadata, libxl's userdata, XAPI's other_config, a file beside the pidfile. What the mark says
+ * whatever host: libvirt's metadata, xenstore with libxl, XAPI's other_config, a file beside the pidfile. What the mark says
  * is the summoner's business (who started the machine, and when it was asked for last): the backend keeps it as it is.
  *
  * A mark is for one run of the machine, from its start until it is off. It may be lost at any time (a suspend, a
@@ -111,6 +111,8 @@ export interface Machine {
   macAddresses(): Promise<string[]>;
   /** The hypervisor's number for it while it runs (Xen's and libvirt's domain id). */
   domainId(): Promise<number | undefined>;
+  /** What would keep it from starting, a sentence each, as far as that can be seen without starting it. */
+  startProblems?(): Promise<string[]>;
   /** Lets go of it as it is, while others go on: nothing is asked of it any more, and it need tell nothing. */
   release?(): void;
 }

@@ -13,7 +13,8 @@ export function* examineAddresses(
 ): Generator<Finding> {
   const owners = new Map<string, string>();
   const interfaces = Deno.networkInterfaces();
-  for (const { name, addresses } of unikernels) {
+  for (const { name, addresses, machine } of unikernels) {
+    const bridges = machine.keys.get("nic") ?? [];
     for (const address of addresses) {
       const owner = owners.get(address);
       owners.set(address, name);
@@ -21,7 +22,7 @@ export function* examineAddresses(
         yield doubtful(
           `${name}: its address ${address} is that of ${owner} too: give each its own, unless one follows the other`,
         );
-      } else yield examineAddress(name, address, interfaces);
+      } else yield examineAddress(name, address, bridges, interfaces);
     }
   }
 }
@@ -29,6 +30,7 @@ export function* examineAddresses(
 function examineAddress(
   name: string,
   address: string,
+  bridges: readonly string[],
   interfaces: Deno.NetworkInterfaceInfo[],
 ): Finding {
   const octets = parseAddress(address)!;
@@ -39,9 +41,17 @@ function examineAddress(
     return good(`${name}: ${address} is this host's own (${own.name})`);
   }
   const [via] = linksOf(octets);
-  return via === undefined
-    ? doubtful(
+  if (via === undefined) {
+    return doubtful(
       `${name}: ${address} is in no network that this host is attached to: whoever asks, and wait_for_tcp, needs a route to it (ip route get ${address})`,
-    )
-    : good(`${name}: ${address} is in the network of ${via}`);
+    );
+  }
+  if (bridges.length > 0 && !bridges.includes(via)) {
+    return doubtful(
+      `${name}: ${address} is in the network of ${via}, where none of its network interfaces is (${
+        bridges.map((bridge) => `nic=${bridge}`).join(", ")
+      }): nobody will reach it there`,
+    );
+  }
+  return good(`${name}: ${address} is in the network of ${via}`);
 }

@@ -22,8 +22,12 @@ export async function* examineBackend(
   try {
     for (const { name, machine } of unikernels) {
       try {
-        const state = await (await backend.machine(machine)).state();
+        const found = await backend.machine(machine);
+        const state = await found.state();
         yield good(`${name}: the backend has it, and it is ${state}`);
+        for (const problem of await found.startProblems?.() ?? []) {
+          yield bad(`${name}: ${problem}`);
+        }
       } catch (error) {
         if (!(error instanceof BackendError)) throw error;
         yield bad(`${name}: ${error.message}`);

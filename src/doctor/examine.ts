@@ -7,6 +7,7 @@ import type { DaemonOptions } from "../daemon/options.ts";
 import { examineAddresses } from "./addresses.ts";
 import { examineBackend } from "./backend.ts";
 import { examineCatch } from "./catch.ts";
+import { examineDom0Memory } from "./dom0_memory.ts";
 import type { Finding } from "./finding.ts";
 import { examineListening } from "./listening.ts";
 import { examineSynjitsu } from "./synjitsu.ts";
@@ -19,6 +20,7 @@ export async function* examine(
   yield* examineListening(options);
   yield* examineUpstreams(options);
   yield* examineBackend(options);
+  yield* examineDom0Memory(options);
   yield* examineCatch(options);
   yield* examineAddresses(options);
   yield* examineSynjitsu(options);

@@ -6,7 +6,7 @@
 
 /** One thing that was looked at. */
 export interface Finding {
-  /** `bad` keeps Jitsu from serving; `doubtful` does not, and may be meant. */
+  /** `bad` keeps Jitsu from serving, or from starting a machine; `doubtful` does not, and may be meant. */
   verdict: "good" | "doubtful" | "bad";
   /** What was found, and what to do about it where it is not good: a line. */
   text: string;

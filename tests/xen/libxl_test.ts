@@ -11,6 +11,7 @@ import {
   assertNotMatch,
   assertRejects,
 } from "@std/assert";
+import { runJitsu } from "../e2e/harness.ts";
 import { run } from "../run.ts";
 import { until } from "../until.ts";
 import {
@@ -30,10 +31,21 @@ import {
   testOn,
   visited,
   WAITS_FOR_KEY,
+  WAITS_FOR_TCP,
 } from "./program.ts";
 
 const linux0 = linuxGuest(0);
 const [tiny0, tiny1, tiny2] = [0, 1, 2].map(tinyGuest);
+
+/** For how many seconds Xen has had the guest's domain. */
+async function upSeconds({ name }: { name: string }): Promise<number> {
+  const [, days = 0, hours, minutes, seconds] =
+    /(?:(\d+) days?, +)?(\d+):(\d+):(\d+)\s*$/.exec(
+      await run(["xl", "uptime", name]),
+    ) ?? [];
+  return Number(days) * 86400 + Number(hours) * 3600 + Number(minutes) * 60 +
+    Number(seconds);
+}
 
 /** A file with that text, for the time of a test. */
 class TextFile {
@@ -197,7 +209,7 @@ testOn(
       return { save, read: await Deno.open(pipe) };
     };
     await using jitsu = await host.start(
-      host.config(linux0, "ttl=300", ...WAITS_FOR_KEY),
+      host.config(linux0, "ttl=300", ...WAITS_FOR_TCP),
     );
     const boot = await visited(jitsu, linux0);
     const domid = await domidOf(linux0);
@@ -231,6 +243,81 @@ testOn(
     await run(["xl", "restore", saved]);
     assertEquals(await visited(jitsu, linux0), boot);
     await Deno.remove(folder, { recursive: true });
+  },
+);
+
+testOn(
+  LIBXL,
+  "a saved guest is kept where it cannot be restored for a passing reason, and restored after it; a damaged file is told, and its removal",
+  [linux0],
+  async (host) => {
+    const folder = await Deno.makeTempDir({ prefix: "save" });
+    const saved = `${folder}/${linux0.name}.save`;
+    const control = `--control=${folder}/control`;
+    const stop = (...options: string[]) =>
+      runJitsu("stop", linux0.name, control, ...options);
+    await using jitsu = await host.start(
+      control,
+      host.config(
+        linux0,
+        "mode=suspend",
+        "ttl=300",
+        `save_dir=${folder}`,
+        ...WAITS_FOR_TCP,
+      ),
+    );
+    const boot = await visited(jitsu, linux0);
+    await stop();
+    await gone(linux0);
+
+    await run(["ip", "link", "set", "br0", "name", "gone"]);
+    const { status, ede } = await ask(jitsu, linux0);
+    await run(["ip", "link", "set", "gone", "name", "br0"]);
+    assertEquals(status, "SERVFAIL");
+    assertMatch(ede[0].text, /could not be restored from/);
+    assertMatch(jitsu.log.join("\n"), /br0.*the file is whole and is kept/);
+    await until(
+      "it comes back",
+      async () => (await ask(jitsu, linux0)).status === "NOERROR",
+    );
+    assertEquals(await bootId(linux0), boot);
+
+    await stop();
+    await gone(linux0);
+    const { size } = await Deno.stat(saved);
+    await Deno.truncate(saved, size - 5000);
+    assertEquals((await ask(jitsu, linux0)).status, "SERVFAIL");
+    assertMatch(
+      jitsu.log.at(-1)!,
+      /the file is damaged \(it ends after \d+ bytes, which is too early\): "jitsu stop linux0 --mode destroy" removes it/,
+    );
+    await stop("--mode=destroy");
+    await until(
+      "it boots afresh",
+      async () => (await ask(jitsu, linux0)).status === "NOERROR",
+    );
+    assertNotMatch(await bootId(linux0), new RegExp(boot));
+    await Deno.remove(folder, { recursive: true });
+  },
+);
+
+testOn(
+  LIBXL,
+  "a guest that reboots is answered for when it serves again, and not before",
+  [linux0],
+  async (host) => {
+    await using jitsu = await host.start(
+      host.config(linux0, "ttl=300", ...WAITS_FOR_TCP),
+    );
+    const boot = await visited(jitsu, linux0);
+    // One that reboots sooner after its start is left off.
+    await until(
+      "it has lived for 10 s",
+      async () => (await upSeconds(linux0)) > 12,
+    );
+    await run(["xl", "reboot", linux0.name]);
+    await jitsu.logged(/linux0: it asked for a reboot, restarting it/);
+    assertNotMatch(await visited(jitsu, linux0), new RegExp(boot));
   },
 );
 

@@ -10,7 +10,7 @@ import { domains, isDom0, xenstoreRead } from "./dom0.ts";
 import { bootId, type Guest, type Toolstack } from "./guests.ts";
 
 /** Seconds for what guests do under emulation. */
-const PATIENCE = 300;
+const PATIENCE = Number(Deno.env.get("TEST_PATIENCE") ?? 300);
 
 /** The keys of a CONFIG whose query is answered when the guest says in xenstore that it serves. */
 export const WAITS_FOR_KEY = [

@@ -112,7 +112,9 @@ async function script(args: string[]): Promise<string> {
   return `
 export DENO_DIR=${
     quote(`${CACHE}/deno`)
-  } DENO_NO_UPDATE_CHECK=1 NO_COLOR=1 TEST_PATIENCE=300
+  } DENO_NO_UPDATE_CHECK=1 NO_COLOR=1 TEST_PATIENCE=${
+    Deno.env.get("TEST_PATIENCE") ?? 300
+  }
 ${binary ? `export JITSU=${quote(await Deno.realPath(binary))}` : ""}
 cd ${quote(REPOSITORY)}
 deno test -A --no-check ${[...args, ...paths].map(quote).join(" ")}

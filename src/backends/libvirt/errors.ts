@@ -45,6 +45,17 @@ export function readVirError(error: Deno.PointerObject): LibvirtError {
   );
 }
 
+/**
+ * What to do about an error of libvirt's Xen driver (src/libxl/libxl_domain.c) that a lack of memory may be the reason of,
+ * which it keeps to its log.
+ */
+export function xenRemedy({ message }: LibvirtError): string {
+  return /libxenlight failed to (create new|restore) domain|Failed to balloon domain0 memory/
+      .test(message)
+    ? '; /var/log/libvirt/libxl/libxl-driver.log says why; where that is memory, dom0 has too much of it: boot Xen with dom0_mem=, or try "xl mem-set 0 SIZE"'
+    : "";
+}
+
 /** Why the connection cannot be opened, and what to do about it. */
 export function connectError(uri: string, error: LibvirtError): BackendError {
   return new BackendError(

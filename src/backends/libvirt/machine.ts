@@ -18,7 +18,7 @@ import {
 } from "../backend.ts";
 import type { Connection } from "./connection.ts";
 import { Domain, type DomainKey } from "./domain.ts";
-import { LibvirtError, VIR_ERR } from "./errors.ts";
+import { LibvirtError, VIR_ERR, xenRemedy } from "./errors.ts";
 import type { EventMeaning } from "./events.ts";
 import { redact, showUri, virsh } from "./uri.ts";
 
@@ -225,7 +225,7 @@ export class LibvirtMachine implements Machine {
       );
     }
     return new BackendError(
-      `${what}: ${why} (${where}); does ${
+      `${what}: ${why} (${where})${xenRemedy(error)}; does ${
         virsh(this.uri, command, uuid ?? name)
       } work?`,
     );

@@ -15,7 +15,10 @@ import {
 } from "../backend.ts";
 import { Contexts } from "./contexts.ts";
 import { readGuest } from "./guest.ts";
+import type { Host } from "./guest_domain.ts";
+import { hurryScripts } from "./hotplug_scripts.ts";
 import { LibxlMachine } from "./machine.ts";
+import { HostMemory } from "./memory.ts";
 
 /** Resolves when Xen's domains can be worked with. Rejects with {@linkcode BackendError}. */
 export async function openLibxl(): Promise<Backend> {
@@ -35,11 +38,18 @@ export async function openLibxl(): Promise<Backend> {
   }
 }
 
-class LibxlBackend implements Backend {
+/**
+ * Milliseconds that a hotplug script may take once this closes. One that hangs is so the end of the domain that is being
+ * made, twice: when it is to connect a device, and when it is to take it away.
+ */
+const CLOSE_SCRIPT_TIMEOUT = 1000;
+
+class LibxlBackend implements Backend, Host {
   readonly #machines = new Map<string, LibxlMachine>();
   readonly #unwatch: Unwatch[] = [];
   /** The ids of the domains whose names have been looked at. */
   #known = new Set<string>();
+  readonly memory = new HostMemory();
   #closed = false;
 
   constructor(readonly contexts: Contexts, readonly xenstore: Xenstore) {}
@@ -53,7 +63,7 @@ class LibxlBackend implements Backend {
       return known;
     }
     await known?.idle(); // or what it is just making would be taken for what somebody has left
-    const machine = new LibxlMachine(guest, this.contexts, this.xenstore);
+    const machine = new LibxlMachine(guest, this);
     await machine.adopt();
     machine.release = () => {
       if (this.#machines.get(name) === machine) this.#machines.delete(name);
@@ -109,6 +119,7 @@ class LibxlBackend implements Backend {
 
   async close(): Promise<void> {
     this.#closed = true;
+    using _ = hurryScripts(CLOSE_SCRIPT_TIMEOUT);
     await Promise.all(this.#unwatch.map((unwatch) => unwatch()));
     await Promise.all([...this.#machines.values()].map((each) => each.close()));
     await this.contexts.close();

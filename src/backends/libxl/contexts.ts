@@ -6,12 +6,23 @@
 import { Limit } from "../../limit.ts";
 import { BackendError } from "../backend.ts";
 import { Context } from "./context.ts";
+import { versionInfo } from "./host.ts";
 
 /**
  * How many calls are made at the same time. Each takes a thread of Deno's pool of 32, which file I/O and name look-ups
  * share; all of them wait for the same xenstored.
  */
 const MAX_CALLS = 12;
+
+/** Xen's command line. Rejects with BackendError where there is no Xen, or no libxl to ask. */
+export async function xenCommandLine(): Promise<string> {
+  const context = await Context.open();
+  try {
+    return (await versionInfo(context)).commandline ?? "";
+  } finally {
+    await context.close();
+  }
+}
 
 export class Contexts {
   readonly #idle: Context[] = [];

@@ -7,6 +7,7 @@ import { controlDomainProblem } from "../../xen/control_domain.ts";
 import type { BackendDescription } from "../backend.ts";
 import {
   ACTIONS,
+  DEFAULT_SCRIPT_TIMEOUT,
   DISK_SYNTAX,
   isMac,
   MAC_SYNTAX,
@@ -77,6 +78,15 @@ export const LIBXL: BackendDescription = {
         "The hotplug script that connects network interfaces to their bridges: a path, or the name of one in " +
         "/etc/xen/scripts, or `fast` for Jitsu's own, which does that and nothing else. Several scripts are given to the " +
         "interfaces in turn. Default: vif-bridge.",
+    },
+    {
+      name: "script_timeout",
+      doc:
+        `Seconds until a hotplug script, of a network interface or of a disk, is killed, which makes the start fail. Default: ${DEFAULT_SCRIPT_TIMEOUT}.`,
+      expected: (value) =>
+        /^[1-9]\d{0,4}$/.test(value)
+          ? undefined
+          : "a number of seconds from 1 to 99999",
     },
     {
       name: "disk",

@@ -8,13 +8,17 @@
 import { cString, readCString } from "../../ffi/c_string.ts";
 import type { Context } from "./context.ts";
 import { ERROR, LibxlError } from "./errors.ts";
+import { BoundedScripts } from "./hotplug_scripts.ts";
 import { endedChildren, endingStuckChildren } from "./stuck_children.ts";
+import { DEFAULT_SCRIPT_TIMEOUT } from "./values.ts";
 
 /**
  * Bytes that hold any of libxl's structures. `libxl_domain_config` has 1288 of them in Xen 4.17, the others less; only
  * libxl reads and writes them.
  */
-const STRUCTURE_SIZE = 16 * 1024;
+export const STRUCTURE_SIZE = 16 * 1024;
+
+const SCRIPT_TIMEOUT = 1000 * DEFAULT_SCRIPT_TIMEOUT;
 
 /** `libxl_shutdown_reason` (_libxl_types.h), as its JSON has it. */
 export type ShutdownReason =
@@ -124,22 +128,30 @@ export async function configurationOf(
   }
 }
 
-/** Makes a domain, paused. Resolves with its id; where it rejects, nothing is left. */
+/**
+ * Makes a domain, paused. Resolves with its id; where it rejects, nothing is left.
+ *
+ * @param scriptTimeout milliseconds that a hotplug script may take
+ */
 export function createDomain(
   context: Context,
   config: DomainConfig,
+  scriptTimeout = SCRIPT_TIMEOUT,
 ): Promise<number> {
   return withConfig(context, config, async (buffer) => {
     const domid = new Uint32Array(1);
-    await context.call(
+    await callWithScripts(
+      context,
       [buffer, domid],
-      endingStuckChildren(context.libxl.libxl_domain_create_new(
-        context.pointer,
-        buffer,
-        domid,
-        null,
-        null,
-      )),
+      scriptTimeout,
+      () =>
+        context.libxl.libxl_domain_create_new(
+          context.pointer,
+          buffer,
+          domid,
+          null,
+          null,
+        ),
     );
     return domid[0];
   });
@@ -148,11 +160,14 @@ export function createDomain(
 /**
  * Makes a domain, paused, with the memory and the processors' state that {@linkcode saveDomain} wrote, which is read
  * from the file descriptor. Resolves with its id; where it rejects, nothing is left.
+ *
+ * @param scriptTimeout as for {@linkcode createDomain}
  */
 export function restoreDomain(
   context: Context,
   config: DomainConfig,
   fd: number,
+  scriptTimeout = SCRIPT_TIMEOUT,
 ): Promise<number> {
   const { libxl, pointer } = context;
   return withConfig(context, config, async (buffer) => {
@@ -167,18 +182,21 @@ export function restoreDomain(
           cString(JSON.stringify({ stream_version: 2 })), // what libxl writes since Xen 4.6
         ),
       );
-      await context.call(
+      await callWithScripts(
+        context,
         [buffer, domid, params],
-        endingStuckChildren(libxl.libxl_domain_create_restore(
-          pointer,
-          buffer,
-          domid,
-          fd,
-          -1,
-          params,
-          null,
-          null,
-        )),
+        scriptTimeout,
+        () =>
+          libxl.libxl_domain_create_restore(
+            pointer,
+            buffer,
+            domid,
+            fd,
+            -1,
+            params,
+            null,
+            null,
+          ),
       );
     } finally {
       libxl.libxl_domain_restore_params_dispose(params);
@@ -238,18 +256,20 @@ export async function pressPowerButton(
   );
 }
 
+/** @param scriptTimeout as for {@linkcode createDomain} */
 export async function destroyDomain(
   context: Context,
   domid: number,
+  scriptTimeout = SCRIPT_TIMEOUT,
 ): Promise<void> {
   for (;;) {
     const ended = endedChildren();
     try {
-      return await context.call(
+      return await callWithScripts(
+        context,
         [],
-        endingStuckChildren(
-          context.libxl.libxl_domain_destroy(context.pointer, domid, null),
-        ),
+        scriptTimeout,
+        () => context.libxl.libxl_domain_destroy(context.pointer, domid, null),
       );
     } catch (error) {
       // Where its child got stuck, what it was to do is still to be done.
@@ -258,8 +278,23 @@ export async function destroyDomain(
   }
 }
 
+/** A call that may run hotplug scripts. */
+async function callWithScripts(
+  context: Context,
+  buffers: readonly BufferSource[],
+  scriptTimeout: number,
+  call: () => Promise<number>,
+): Promise<void> {
+  using scripts = new BoundedScripts(scriptTimeout);
+  try {
+    await context.call(buffers, endingStuckChildren(call()));
+  } catch (error) {
+    throw scripts.explain(error);
+  }
+}
+
 /** Lends `use` a `libxl_domain_config` with that content. */
-async function withConfig<T>(
+export async function withConfig<T>(
   context: Context,
   content: DomainConfig,
   use: (config: Uint8Array<ArrayBuffer>) => Promise<T>,
@@ -282,7 +317,7 @@ async function withConfig<T>(
 }
 
 /** What libxl's JSON says, which is then freed. */
-function takeJson<T>({ libxl }: Context, json: Deno.PointerValue): T {
+export function takeJson<T>({ libxl }: Context, json: Deno.PointerValue): T {
   if (json === null) throw new Error("libxl is out of memory");
   const text = readCString(json);
   libxl.free(json);

@@ -10,6 +10,7 @@ import { RUMPRUN_CONFIG_MAX } from "../../xen/rumprun.ts";
 import { BackendError, type MachineConfig } from "../backend.ts";
 import {
   type Action,
+  DEFAULT_SCRIPT_TIMEOUT,
   type Disk,
   FAST_SCRIPT,
   type GuestType,
@@ -50,6 +51,8 @@ export interface Guest {
   /** What `extra_config` holds, and where it is from. */
   extra?: { file: string; config: Record<string, unknown> };
   saveDir: string;
+  /** Milliseconds that a hotplug script may take. */
+  scriptTimeout: number;
 }
 
 /** Reads the keys and looks at the files that they name. Rejects with BackendError, which names all that is wrong. */
@@ -80,6 +83,12 @@ export async function readGuest(
     const problem = await unreadable(file);
     if (problem) problems.push(`disk=${file}: ${problem}`);
   }
+  const devices = disks.map(({ vdev }) => vdev);
+  for (const vdev of twice(devices)) {
+    problems.push(
+      `disk: two are called ${vdev}, give each a device of its own`,
+    );
+  }
   const scripts = all("script");
   for (const script of scripts) {
     const problem = script === FAST_SCRIPT
@@ -92,6 +101,9 @@ export async function readGuest(
     mac: all("mac")[i]?.toLowerCase() ?? macOf(ownUuid, i),
     script: scripts[i % scripts.length],
   }));
+  for (const mac of twice(nics.map(({ mac }) => mac))) {
+    problems.push(`mac=${mac}: two network interfaces cannot both have it`);
+  }
   if (all("mac").length > nics.length) {
     problems.push(
       `mac=${
@@ -134,8 +146,15 @@ export async function readGuest(
     rumprunConfig,
     onCrash: one("on_crash") as Action | undefined,
     extra,
+    scriptTimeout: 1000 *
+      Number(one("script_timeout") ?? DEFAULT_SCRIPT_TIMEOUT),
     saveDir: resolve(one("save_dir") ?? SAVE_DIR),
   };
+}
+
+/** The values that come more than once. */
+function twice(values: readonly string[]): Set<string> {
+  return new Set(values.filter((value, i) => values.indexOf(value) < i));
 }
 
 /** What is wrong with a file that is to be read, if anything. */

@@ -4,20 +4,20 @@
  * @module
  */
 import { log } from "../../log.ts";
-import type { Xenstore } from "../../xen/xenstore.ts";
 import {
   BackendError,
   type Machine,
   type MachineState,
+  type MarkPlace,
   type StartAction,
   type StateListener,
 } from "../backend.ts";
 import type { Context } from "./context.ts";
-import type { Contexts } from "./contexts.ts";
 import { configurationOf, type DomainInfo, unpauseDomain } from "./domains.ts";
+import { startProblems } from "./foresight.ts";
 import type { Guest } from "./guest.ts";
-import { GuestDomain } from "./guest_domain.ts";
-import type { Action } from "./values.ts";
+import { GuestDomain, type Host, whyForeign } from "./guest_domain.ts";
+import { afterShutdown, isPreserved } from "./shutdown.ts";
 
 /** A domain that lived for less is not restarted when it crashes or asks for it: it would go on like that. */
 const MIN_LIFE_MS = 10_000;
@@ -34,32 +34,29 @@ const FIRST_LOOK_MS = 250, LAST_LOOK_MS = 16_000;
  */
 const FOREIGN_PATIENCE_MS = 4000;
 
-/** What a guest's shutdown is, by its reason (`libxl_shutdown_reason`). */
-const SHUTDOWNS = {
-  poweroff: { words: "it powered itself off", action: "on_poweroff" },
-  reboot: { words: "it asked for a reboot", action: "on_reboot" },
-  crash: { words: "it crashed", action: "on_crash" },
-  watchdog: { words: "its watchdog fired", action: "on_watchdog" },
-} as const;
-
 /** When a domain may change without anybody telling of it. */
 type Unheard = "never" | "for a while" | "until it is over";
-
-/** Why a domain is left alone that somebody else is at work on, and how it is got rid of where he has failed. */
-function whyForeign({ domid, shutdown }: DomainInfo): string {
-  const what = shutdown
-    ? "suspended by somebody else, as xl save and xl migrate do"
-    : "being made, restored or received by somebody else";
-  return `domain ${domid} is ${what}, and is left alone until that is over; if nobody is at work on it any more, remove it with "xl destroy ${domid}"`;
-}
 
 export class LibxlMachine implements Machine {
   readonly id: string;
   readonly name: string;
   onStateChange?: StateListener;
   onReboot?: (reason: string) => void;
-  readonly #contexts: Contexts;
-  readonly #xenstore: Xenstore;
+  /** It goes with the domain, so that none is ever of an earlier run. */
+  readonly mark: MarkPlace = {
+    read: () =>
+      this.#do("read the mark of", async (context) => {
+        const info = await this.#domain.find(context);
+        return info && await this.#domain.marks.use(info.domid);
+      }),
+    write: (mark) =>
+      this.#do("mark", async (context) => {
+        const info = await this.#domain.find(context);
+        if (info === undefined) throw new BackendError("it does not run");
+        await this.#domain.marks.setUse(info.domid, mark);
+      }),
+  };
+  readonly #host: Host;
   #domain: GuestDomain;
   /** The end of what is being done to the domain and of what waits for that; never rejects. */
   #queue: Promise<unknown> = Promise.resolve();
@@ -75,12 +72,11 @@ export class LibxlMachine implements Machine {
   #startedAt = -Infinity;
 
   /** @throws {BackendError} where the guest's description contradicts itself */
-  constructor(guest: Guest, contexts: Contexts, xenstore: Xenstore) {
+  constructor(guest: Guest, host: Host) {
     this.id = guest.uuid;
     this.name = guest.name;
-    this.#contexts = contexts;
-    this.#xenstore = xenstore;
-    this.#domain = new GuestDomain(guest, xenstore);
+    this.#host = host;
+    this.#domain = new GuestDomain(guest, host);
   }
 
   /** Whether a domain of it was there when it was last looked at. */
@@ -112,7 +108,7 @@ export class LibxlMachine implements Machine {
    */
   configure(guest: Guest): Promise<void> {
     return this.#do("configure", () => {
-      this.#domain = new GuestDomain(guest, this.#xenstore);
+      this.#domain = new GuestDomain(guest, this.#host);
       return Promise.resolve();
     });
   }
@@ -125,7 +121,7 @@ export class LibxlMachine implements Machine {
     return this.#turn("start", async () => {
       const giveUp = performance.now() + FOREIGN_PATIENCE_MS;
       for (let wait = FIRST_LOOK_MS; true; wait *= 2) {
-        const action = await this.#contexts.use((context) =>
+        const action = await this.#host.contexts.use((context) =>
           this.#start(context)
         );
         if (typeof action === "string") return action;
@@ -186,6 +182,13 @@ export class LibxlMachine implements Machine {
         this.#domain.config;
       return nics.flatMap(({ mac }) => mac ? [mac.toLowerCase()] : []);
     });
+  }
+
+  startProblems(): Promise<string[]> {
+    return this.#do(
+      "examine",
+      (context) => startProblems(context, this.#domain.guest),
+    );
   }
 
   domainId(): Promise<number | undefined> {
@@ -252,7 +255,7 @@ export class LibxlMachine implements Machine {
 
   /** Does something when it is its turn. Rejects with BackendError. */
   #do<T>(words: string, work: (context: Context) => Promise<T>): Promise<T> {
-    return this.#turn(words, () => this.#contexts.use(work));
+    return this.#turn(words, () => this.#host.contexts.use(work));
   }
 
   /** As {@linkcode #do}, for what has no context all the time. */
@@ -313,7 +316,7 @@ export class LibxlMachine implements Machine {
         await domain.goOn(context, info!);
         return "unpaused";
       case "over":
-        if (this.#preserved(info!)) {
+        if (isPreserved(info!, domain.config)) {
           const { domid } = info!;
           throw new BackendError(
             `domain ${domid} is what is left of it and to be preserved; when you have seen enough, remove it with "xl destroy ${domid}"`,
@@ -322,24 +325,11 @@ export class LibxlMachine implements Machine {
         await domain.remove(context, info!);
     }
     if (await domain.saveFile.exists()) {
-      await this.#restore(context);
+      await domain.restore(context);
       return "resumed";
     }
     await domain.create(context);
     return "started";
-  }
-
-  async #restore(context: Context): Promise<void> {
-    const { saveFile } = this.#domain;
-    try {
-      await this.#domain.restore(context);
-    } catch (error) {
-      throw new BackendError(
-        `it could not be restored from ${saveFile.path}: ${
-          (error as Error).message
-        }; remove that file to boot it afresh`,
-      );
-    }
   }
 
   /** Resolves with whether there may be changes that nobody tells of. */
@@ -367,11 +357,7 @@ export class LibxlMachine implements Machine {
 
   /** Does what is to be done with a domain that shut itself down. */
   async #afterShutdown(context: Context, info: DomainInfo): Promise<void> {
-    const { shutdown_reason: reason } = info;
-    const { words, action: key } =
-      SHUTDOWNS[reason as keyof typeof SHUTDOWNS] ??
-        { words: `it shut down (${reason})` };
-    const action: Action = key ? this.#domain.config[key] : "destroy";
+    const { words, action } = afterShutdown(info, this.#domain.config);
     // Who made it has his own ideas of what to do. Where he does nothing, the next start removes it.
     if (!await this.#domain.isOurs(info) || action === "preserve") {
       this.#tell("off", words);
@@ -399,14 +385,10 @@ export class LibxlMachine implements Machine {
     await this.#domain.remove(context, info);
   }
 
-  #preserved({ shutdown, shutdown_reason: reason }: DomainInfo): boolean {
-    const how = SHUTDOWNS[reason as keyof typeof SHUTDOWNS];
-    return shutdown === true && how !== undefined &&
-      this.#domain.config[how.action] === "preserve";
-  }
-
   async #clearAway(context: Context, info: DomainInfo): Promise<void> {
-    if (this.#preserved(info) || !await this.#domain.isOurs(info)) return;
+    if (
+      isPreserved(info, this.#domain.config) || !await this.#domain.isOurs(info)
+    ) return;
     log("backend").info(
       `${this.name}: removing domain ${info.domid}, which is of no use any more`,
     );

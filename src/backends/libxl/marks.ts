@@ -6,6 +6,7 @@
  * - `jitsu`: `creating NONCE`, `created` or `destroying`. The first is part of the domain's configuration, so that no
  *   moment is without it; for that reason it is also what a domain has that xl(1) saved and restored.
  * - `jitsu-saving`: who saves it at this moment
+ * - `jitsu-use`: the summoner's mark, see MarkPlace of backend.ts
  *
  * `/tool/jitsu/creating/NONCE` says who makes the domain with that mark. It is there only meanwhile: a domain with the
  * mark and without it has been restored by somebody else.
@@ -18,7 +19,8 @@ import { readStat } from "../../procfs.ts";
 import type { Xenstore } from "../../xen/xenstore.ts";
 import type { DomainConfig } from "./domains.ts";
 
-const MARK = "jitsu", SAVING = "jitsu-saving";
+const MARK = "jitsu", SAVING = "jitsu-saving", USE = "jitsu-use";
+const KEYS = [MARK, SAVING, USE];
 const CREATING = "creating ", CREATED = "created", DESTROYING = "destroying";
 
 const homeOf = (domid: number) => `/local/domain/${domid}`;
@@ -106,10 +108,20 @@ export class Marks {
     await this.tidy(domid);
   }
 
+  /** The summoner's mark on it, if there is one. */
+  async use(domid: number): Promise<string | undefined> {
+    return await this.xenstore.read(`${homeOf(domid)}/${USE}`);
+  }
+
+  async setUse(domid: number, mark: string): Promise<void> {
+    await this.xenstore.write(`${homeOf(domid)}/${USE}`, mark);
+    await this.tidy(domid); // it may have gone meanwhile
+  }
+
   /** Removes what is left of a domain that is gone: what was noted of it too late. */
   async tidy(domid: number): Promise<void> {
     const keys = await this.xenstore.list(homeOf(domid));
-    if (keys.every((key) => key === MARK || key === SAVING)) {
+    if (keys.every((key) => KEYS.includes(key))) {
       await this.xenstore.remove(homeOf(domid));
     }
   }

@@ -10,6 +10,7 @@ import { cString } from "../../ffi/c_string.ts";
 import { BackendError } from "../backend.ts";
 import type { DomainConfig } from "./domains.ts";
 import { type Libxl, loadLibxl } from "./library.ts";
+import { streamDamage } from "./save_stream.ts";
 
 const MAGIC = "Xen saved domain, xl format\n \0 \r";
 const BYTE_ORDER = 0x01020304;
@@ -139,6 +140,18 @@ export class SaveFile {
       libxl.lseek(fd, BigInt(size), SEEK_SET);
       return await restore(config, fd);
     });
+  }
+
+  /** What makes it unreadable for good, or undefined where it is whole. */
+  async damage(): Promise<string | undefined> {
+    using file = await Deno.open(this.path);
+    let size: number;
+    try {
+      ({ size } = await decodeHeader((buffer) => fill(file, buffer)));
+    } catch (error) {
+      return (error as Error).message;
+    }
+    return await streamDamage(file, size);
   }
 
   /** A file that is not there is fine. */

@@ -13,6 +13,8 @@
  * @module
  */
 import { log } from "../../log.ts";
+import { readProcessFile } from "../../procfs.ts";
+import { childrenOf, kill } from "./children.ts";
 
 /** Milliseconds between two looks. A child that is in the same wait at both is stuck. */
 const INTERVAL = 500;
@@ -24,7 +26,7 @@ const FUTEX = { x86_64: "202", aarch64: "98" }[Deno.build.arch];
 let calls = 0;
 let timer: ReturnType<typeof setInterval> | undefined;
 /** What the children that wait for a lock were in at the last look: /proc/PID/syscall, by process id. */
-let suspects = new Map<string, string>();
+let suspects = new Map<number, string>();
 let ended = 0;
 
 /** How many children have been ended so far. */
@@ -48,9 +50,9 @@ export async function endingStuckChildren<T>(call: Promise<T>): Promise<T> {
 }
 
 function look(): void {
-  const seen = new Map<string, string>();
+  const seen = new Map<number, string>();
   for (const pid of ownChildren()) {
-    const wait = read(`/proc/${pid}/syscall`);
+    const wait = readProcessFile(pid, "syscall");
     if (wait?.split(" ")[0] !== FUTEX) continue;
     if (suspects.get(pid) !== wait) {
       seen.set(pid, wait);
@@ -60,43 +62,21 @@ function look(): void {
       `libxl's child ${pid} waits for a lock that nobody holds, killing it`,
     );
     ended++;
-    kill(Number(pid));
+    kill(pid);
   }
   suspects = seen;
 }
 
-function kill(pid: number): void {
-  try {
-    Deno.kill(pid, "SIGKILL");
-  } catch (error) {
-    // libxl may have killed it meanwhile: it has time limits of its own.
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-}
-
-/** The children of this process that still execute the same program (proc_pid_children(5), proc_pid_exe(5)). */
-function ownChildren(): string[] {
+/** The children of this process that still execute the same program (proc_pid_exe(5)). */
+function ownChildren(): number[] {
   const own = Deno.readLinkSync("/proc/self/exe");
-  return [...Deno.readDirSync("/proc/self/task")]
-    .flatMap(({ name }) =>
-      (read(`/proc/self/task/${name}/children`) ?? "").split(" ")
-    )
-    .filter((pid) => pid !== "" && executable(pid) === own);
+  return childrenOf(Deno.pid).filter((pid) => executable(pid) === own);
 }
 
-function executable(pid: string): string | undefined {
+function executable(pid: number): string | undefined {
   try {
     return Deno.readLinkSync(`/proc/${pid}/exe`);
   } catch {
     return undefined; // it is over
-  }
-}
-
-/** A file of /proc; undefined where what it is about is over. */
-function read(path: string): string | undefined {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch {
-    return undefined;
   }
 }

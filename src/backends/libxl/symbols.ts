@@ -128,6 +128,105 @@ export const SYMBOLS = {
     result: "pointer", // char *, to be freed
   },
 
+  libxl_get_version_info: {
+    parameters: [
+      "pointer", // libxl_ctx *ctx
+    ],
+    result: "pointer", // const libxl_version_info *, the context's
+    nonblocking: true,
+  },
+
+  libxl_version_info_to_json: {
+    parameters: [
+      "pointer", // libxl_ctx *ctx
+      "pointer", // libxl_version_info *p
+    ],
+    result: "pointer", // char *, to be freed
+  },
+
+  libxl_physinfo_init: {
+    parameters: [
+      "buffer", // libxl_physinfo *p
+    ],
+    result: "void",
+  },
+
+  libxl_physinfo_dispose: {
+    parameters: [
+      "buffer", // libxl_physinfo *p
+    ],
+    result: "void",
+  },
+
+  libxl_get_physinfo: {
+    parameters: [
+      "pointer", // libxl_ctx *ctx
+      "buffer", // libxl_physinfo *physinfo
+    ],
+    result: "i32",
+    nonblocking: true,
+  },
+
+  libxl_physinfo_to_json: {
+    parameters: [
+      "pointer", // libxl_ctx *ctx
+      "buffer", // libxl_physinfo *p
+    ],
+    result: "pointer", // char *, to be freed
+  },
+
+  libxl_get_free_memory: {
+    parameters: [
+      "pointer", // libxl_ctx *ctx
+      "buffer", // uint64_t *memkb
+    ],
+    result: "i32",
+    nonblocking: true,
+  },
+
+  libxl_domain_need_memory: {
+    parameters: [
+      "pointer", // libxl_ctx *ctx
+      "buffer", // libxl_domain_config *config; before Xen 4.13 const libxl_domain_build_info *b_info, and the next was not there
+      "u32", // uint32_t domid_for_logging
+      "buffer", // uint64_t *need_memkb
+    ],
+    result: "i32",
+    nonblocking: true,
+  },
+
+  libxl_get_memory_target: {
+    parameters: [
+      "pointer", // libxl_ctx *ctx
+      "u32", // uint32_t domid
+      "buffer", // uint64_t *out_target
+    ],
+    result: "i32",
+    nonblocking: true,
+  },
+
+  libxl_set_memory_target: {
+    parameters: [
+      "pointer", // libxl_ctx *ctx
+      "u32", // uint32_t domid
+      "i64", // int64_t target_memkb
+      "i32", // int relative
+      "i32", // int enforce
+    ],
+    result: "i32",
+    nonblocking: true,
+  },
+
+  libxl_wait_for_memory_target: {
+    parameters: [
+      "pointer", // libxl_ctx *ctx
+      "u32", // uint32_t domid
+      "i32", // int wait_secs
+    ],
+    result: "i32",
+    nonblocking: true,
+  },
+
   libxl_name_to_domid: {
     parameters: [
       "pointer", // libxl_ctx *ctx

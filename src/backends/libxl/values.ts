@@ -4,6 +4,9 @@
  * @module
  */
 
+/** Seconds that a hotplug script may take: more than any needs, also on a host that is busy. */
+export const DEFAULT_SCRIPT_TIMEOUT = 20;
+
 /** Where domains are saved unless it is said. */
 export const SAVE_DIR = "/var/lib/jitsu/libxl";
 

@@ -213,6 +213,23 @@ Deno.test("all files that cannot be used are told at once", async () => {
   ]);
 });
 
+Deno.test("what two disks or two network interfaces cannot share is told", async () => {
+  const { message } = await assertRejects(() =>
+    guest([
+      ...MINIMAL,
+      `disk=${disk}@xvda`,
+      `disk=${kernel}@xvda:ro`,
+      "nic=br0",
+      "nic=br1",
+      "mac=00:16:3e:00:00:01",
+      "mac=00:16:3E:00:00:01",
+    ]), BackendError);
+  assertEquals(message.split("; "), [
+    "disk: two are called xvda, give each a device of its own",
+    "mac=00:16:3e:00:00:01: two network interfaces cannot both have it",
+  ]);
+});
+
 Deno.test("a UUID that was not given comes of the name, and MAC addresses of that", () => {
   // Of Python's uuid.uuid5(UUID("6f9a8c1e-5d0b-4f43-9d4b-1f2a7c0e3b58"), "www").
   assertEquals(uuidOf("www"), "0eddbdf1-303f-5651-ad4e-861f4b1e3138");

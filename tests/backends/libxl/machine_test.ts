@@ -1,9 +1,11 @@
 import {
   assert,
   assertEquals,
+  assertLess,
   assertMatch,
   assertNotEquals,
   assertRejects,
+  assertStringIncludes,
 } from "@std/assert";
 import {
   type Backend,
@@ -250,6 +252,32 @@ test("a domain that somebody renamed is found by its UUID, and no second one is 
     }
   }));
 
+test("a mark is what every Jitsu reads while the domain is there, and none is left for the next one", () =>
+  withTiny("", async ({ machine }) => {
+    const { mark } = machine;
+    assertEquals(await mark!.read(), undefined);
+    await assertRejects(
+      () => mark!.write("a"),
+      BackendError,
+      "cannot mark tiny: it does not run",
+    );
+    await machine.start();
+    assertEquals(await mark!.read(), undefined);
+    const text = "id=a+b/c:1;at=5".padEnd(1000, "x");
+    await mark!.write("first");
+    await mark!.write(text);
+    const second = await openLibxl();
+    const same = await second.machine({
+      name: "tiny",
+      keys: new Map([["kernel", [TINY]], ["memory", ["4096"]]]),
+    });
+    assertEquals(await same.mark!.read(), text);
+    await second.close();
+    await machine.destroy();
+    await machine.start();
+    assertEquals(await mark!.read(), undefined);
+  }));
+
 test("a domain with the id of one that is gone is not taken for it", () =>
   withTiny("", async ({ machine }) => {
     await machine.start();
@@ -357,6 +385,62 @@ test("a bridge that is not there is what the error says, with the fast script to
       assertEquals((await domains()).has("tiny"), false);
     }, { nic: "br7", script });
   }
+});
+
+/** A hotplug script that never ends. */
+async function hangingScript(): Promise<string> {
+  const path = await Deno.makeTempFile();
+  await Deno.writeTextFile(path, "#!/bin/sh\nsleep 1000000\n");
+  await Deno.chmod(path, 0o755);
+  return path;
+}
+
+/** Whether what such a script waits for still runs. */
+async function isHanging(): Promise<boolean> {
+  return (await run(["ps", "-eo", "args"])).includes("sleep 1000000");
+}
+
+test("a hotplug script that hangs is killed, is what the error says, and leaves nothing", async () => {
+  const script = await hangingScript();
+  await withTiny("", async ({ machine }) => {
+    const began = performance.now();
+    const { message } = await assertRejects(
+      () => machine.start(),
+      BackendError,
+    );
+    assertStringIncludes(
+      message,
+      `the hotplug script ${script} did not come to its end within 2 s and was killed (script_timeout): `,
+    );
+    assertLess(performance.now() - began, 40_000); // libxl's own limit, of which there would be two
+    assertEquals((await domains()).has("tiny"), false);
+    assertEquals(await isHanging(), false);
+  }, { nic: "br0", script, script_timeout: "2" });
+  await Deno.remove(script);
+});
+
+test("where a hotplug script hangs as the backend closes, the domain that is being made is removed first", async () => {
+  const script = await hangingScript();
+  const backend = await openLibxl();
+  const machine = await backend.machine({
+    name: "tiny",
+    keys: new Map([
+      ["kernel", [TINY]],
+      ["memory", ["4096"]],
+      ["nic", ["br0"]],
+      ["script", [script]],
+    ]),
+  });
+  const start = machine.start();
+  start.catch(() => {});
+  await until("it hangs", isHanging);
+  const began = performance.now();
+  await backend.close();
+  assertLess(performance.now() - began, 20_000); // script_timeout
+  await assertRejects(() => start, BackendError, "script_timeout");
+  assertEquals((await domains()).has("tiny"), false);
+  assertEquals(await isHanging(), false);
+  await Deno.remove(script);
 });
 
 test("more memory than there is, is an error that leaves nothing", () =>
