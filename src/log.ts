@@ -11,9 +11,12 @@ import {
   getLogger,
   type LevelName,
   type Logger,
-  type LogRecord,
+  LogLevels,
+  LogRecord,
   setup,
 } from "@std/log";
+import { LineWriter } from "./line_writer.ts";
+import { visible, visibleJson } from "./visible.ts";
 
 /** Who writes to the log: `machine` is the output of the machines themselves, where a backend has it. */
 const PARTS = [
@@ -29,48 +32,46 @@ export const LOG_FORMATS = ["human", "json"] as const;
 export type LogFormat = typeof LOG_FORMATS[number];
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 
-/** Writes to stderr; a line that cannot be written (full disk, closed pipe) is counted, and the count told later. */
+/** Octets of the log that wait at the most for whoever reads stderr. */
+const ROOM = 1024 * 1024;
+
+/** Writes to stderr, without ever waiting for who reads it. */
 class StderrHandler extends BaseHandler {
-  #lost = 0;
+  readonly #writer = new LineWriter(
+    Deno.stderr,
+    ROOM,
+    (lost) => this.format(lostLines(lost)),
+  );
 
   log(line: string): void {
-    try {
-      if (this.#lost > 0) {
-        writeAll(`(${this.#lost} log lines could not be written)\n`);
-        this.#lost = 0;
-      }
-      writeAll(line + "\n");
-    } catch {
-      this.#lost++;
-    }
+    this.#writer.line(line);
+  }
+
+  settle(limit: number): Promise<void> {
+    return this.#writer.settle(limit);
   }
 }
 
-const encoder = new TextEncoder();
-function writeAll(text: string): void {
-  const bytes = encoder.encode(text);
-  for (let at = 0; at < bytes.length;) {
-    at += Deno.stderr.writeSync(bytes.subarray(at));
-  }
-}
-
-/** Control characters, but for those a message of ours never holds, could forge lines or steer a terminal. */
-function printable(text: string): string {
-  return text.replace(
-    /\p{Cc}/gu,
-    (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
+function lostLines(lost: number): LogRecord {
+  return new LogRecord({
+    msg: `${lost} ${
+      lost === 1 ? "line" : "lines"
+    } of the log could not be written here`,
+    args: [{ lost }],
+    level: LogLevels.WARN,
+    loggerName: "jitsu",
+  });
 }
 
 function human(record: LogRecord): string {
   return `${record.datetime.toISOString()} ${
     record.levelName.padEnd(5)
-  } ${record.loggerName}: ${printable(record.msg)}`;
+  } ${record.loggerName}: ${visible(record.msg)}`;
 }
 
 function json(record: LogRecord): string {
   const { msg, levelName, loggerName, datetime, args: [fields] } = record;
-  return JSON.stringify({
+  return visibleJson({
     time: datetime.toISOString(),
     level: levelName.toLowerCase(),
     part: loggerName,
@@ -79,17 +80,30 @@ function json(record: LogRecord): string {
   });
 }
 
+let stderr: StderrHandler | undefined;
+
+/**
+ * Writes this too, as it is, after what was logged, and waits for all that to be written, but not longer than so many
+ * milliseconds: who exits without it loses what was logged last.
+ */
+export async function endLog(
+  limit: number,
+  lines: readonly string[] = [],
+): Promise<void> {
+  for (const line of lines) stderr?.log(line);
+  await stderr?.settle(limit);
+}
+
 /** Sends the log of every part to stderr from now on. Until this is called, nothing is logged. */
 export function setupLog(
   options: { format: LogFormat; level: typeof LOG_LEVELS[number] },
 ): void {
   const level = options.level.toUpperCase() as LevelName;
+  stderr = new StderrHandler(level, {
+    formatter: options.format === "json" ? json : human,
+  });
   setup({
-    handlers: {
-      stderr: new StderrHandler(level, {
-        formatter: options.format === "json" ? json : human,
-      }),
-    },
+    handlers: { stderr },
     loggers: Object.fromEntries(
       PARTS.map((part) => [part, { level, handlers: ["stderr"] }]),
     ),

@@ -17,7 +17,17 @@ const HOUSE = [
   ["install", "xen", "catch", "dns"],
   ["service", "control", "wire", "net"],
   ["store"],
-  ["ffi", "std", "log.ts", "clock.ts", "files.ts", "limit.ts", "procfs.ts"],
+  ["log.ts"],
+  [
+    "ffi",
+    "std",
+    "clock.ts",
+    "files.ts",
+    "limit.ts",
+    "line_writer.ts",
+    "procfs.ts",
+    "visible.ts",
+  ],
 ];
 const DNS = [["serve"], ["forward"], ["zone"], ["wire"]];
 const CLI = [

@@ -37,6 +37,8 @@ export interface BackendKey {
   doc: string;
   repeatable?: boolean;
   required?: boolean;
+  /** Whether it may have tabs and ends of lines, which no other value may have. */
+  hasLines?: boolean;
   /** Says what was expected instead when the value cannot be right, e.g. `"a number of seconds"`. Touches nothing. */
   expected?: (value: string) => string | undefined;
   /** Whether `true` makes the machine be waited for until it is ready, see {@linkcode Machine.readiness}. */

@@ -3,12 +3,20 @@
  *
  * @module
  */
+import { visible } from "../visible.ts";
+
+/** What is wrong, as lines for stderr. Nothing in them steers a terminal, but for the ends of lines. */
+export function complaints(problems: readonly string[]): string[] {
+  return problems.flatMap((problem) =>
+    `jitsu: ${problem}`.split("\n").map(visible)
+  );
+}
 
 /** Says on stderr what is wrong, a line each. */
 export function complain(problems: readonly string[]): void {
   write(
     Deno.stderr,
-    problems.map((problem) => `jitsu: ${problem}\n`).join(""),
+    complaints(problems).map((line) => `${line}\n`).join(""),
   );
 }
 

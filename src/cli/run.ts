@@ -4,18 +4,20 @@
  * @module
  */
 import { BackendError } from "../backends/backend.ts";
-import { setupLog } from "../log.ts";
+import { endLog, setupLog } from "../log.ts";
 import { ControlError, Unreachable } from "../control/protocol.ts";
 import { StartError } from "../daemon/options.ts";
 import { StoreError } from "../store/store.ts";
 import type { CommandRequest } from "./read/commands.ts";
-import { readCommandLine } from "./read/command_line.ts";
+import { readCommandLine, type Request } from "./read/command_line.ts";
 import { showHelp } from "./manual/help.ts";
-import { complain, write } from "./output.ts";
+import { complain, complaints, write } from "./output.ts";
 import { VERSION } from "./version.ts";
 
 /** Exit codes, as the manual has them. */
 const USAGE = 1, NOT_STARTED = 2, INTERNAL = 3;
+/** Milliseconds that the end of the log is waited for. */
+const LOG_PATIENCE = 500;
 
 /** Runs the program and resolves with its exit code. The commit it was compiled from is told with the version. */
 export async function run(
@@ -42,24 +44,41 @@ export async function run(
       case "command":
         return await runCommand(request.command);
       case "serve": {
-        setupLog(request.log);
-        // Loaded only now: nobody should wait for it who wants help.
-        const { runDaemon } = await import("../daemon/daemon.ts");
-        try {
-          await runDaemon(request.options);
-          return 0;
-        } catch (error) {
-          const expected = [StartError, BackendError, StoreError];
-          if (!expected.some((each) => error instanceof each)) throw error;
-          complain((error as Error).message.split("\n"));
-          return NOT_STARTED;
-        }
+        return await serve(request);
       }
     }
   } catch (error) {
-    complain([`internal error: ${(error as Error).stack ?? error}`]);
+    complain([internalError(error)]);
     return INTERNAL;
   }
+}
+
+/** Serves until it is told to stop. Whoever has stderr may not read it, and is not waited for. */
+async function serve(
+  { options, log }: Extract<Request, { kind: "serve" }>,
+): Promise<number> {
+  setupLog(log);
+  // Loaded only now: nobody should wait for it who wants help.
+  const { runDaemon } = await import("../daemon/daemon.ts");
+  try {
+    await runDaemon(options);
+    await endLog(LOG_PATIENCE);
+    return 0;
+  } catch (error) {
+    const expected = [StartError, BackendError, StoreError];
+    const isExpected = expected.some((each) => error instanceof each);
+    const lines = complaints(
+      isExpected
+        ? (error as Error).message.split("\n")
+        : [internalError(error)],
+    );
+    await endLog(LOG_PATIENCE, lines);
+    return isExpected ? NOT_STARTED : INTERNAL;
+  }
+}
+
+function internalError(error: unknown): string {
+  return `internal error: ${(error as Error).stack ?? error}`;
 }
 
 async function runCommand(request: CommandRequest): Promise<number> {

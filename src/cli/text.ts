@@ -4,6 +4,7 @@
  * @module
  */
 import { distance } from "fastest-levenshtein";
+import { visible } from "../visible.ts";
 
 /** Characters of a text that an error line shows. */
 const MAX_SHOWN = 80;
@@ -17,10 +18,7 @@ export function printable(text: string): string {
   const safe = userinfo >= 2 && userinfo < host
     ? `${text.slice(0, userinfo)}...${text.slice(host)}`
     : text;
-  const plain = safe.replace(
-    /[\p{C}\p{Zl}\p{Zp}]/gu,
-    (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`,
-  );
+  const plain = visible(safe);
   const characters = [...plain];
   return characters.length <= MAX_SHOWN
     ? plain

@@ -25,6 +25,7 @@ export const PROCESS: BackendDescription = {
     {
       name: "command",
       required: true,
+      hasLines: true,
       doc:
         "The program and its arguments, with a shell's quoting ('...', \"...\" and \\) but never given to a shell: " +
         "$, *, | and > mean nothing. It must stay in the foreground. Programs are looked for on PATH.",

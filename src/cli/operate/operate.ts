@@ -14,6 +14,7 @@ import {
   Unreachable,
 } from "../../control/protocol.ts";
 import type { HistoryEvent } from "../../store/store.ts";
+import { visible, visibleJson } from "../../visible.ts";
 import type { CommandRequest } from "../read/commands.ts";
 import { type Answer, StoppedDaemon } from "./stopped.ts";
 import { write } from "../output.ts";
@@ -70,17 +71,17 @@ async function perform(
           ? { command, name }
           : { command, name, mode: values.mode as string | undefined },
       );
-      return print(`${name}: ${(result as UnikernelStatus).state}\n`);
+      return printLines(`${name}: ${(result as UnikernelStatus).state}`);
     }
     case "add": {
       const replace = values.replace as boolean;
       const { result } = await ask({ command, spec: name, replace });
       const added = result as { name: string; outcome: string };
-      return print(`${added.name}: ${added.outcome}\n`);
+      return printLines(`${added.name}: ${added.outcome}`);
     }
     case "remove":
       await ask({ command, name, stop: values.stop as boolean });
-      return print(`${name}: removed\n`);
+      return printLines(`${name}: removed`);
     case "history": {
       const limit = values.limit as number;
       const { items } = await ask({ command, limit, name: operand });
@@ -89,7 +90,7 @@ async function perform(
     }
     case "reload": {
       const { result } = await ask({ command, stop: values.stop as boolean });
-      return print(reloadLines(result as ReloadReport));
+      return printLines(...reloadLines(result as ReloadReport));
     }
   }
 }
@@ -117,7 +118,7 @@ async function showStatus(
   for (;;) {
     const { items } = await ask({ command: "status", name });
     const all = items as UnikernelStatus[];
-    if (names) print(all.map(({ name }) => `${name}\n`).join(""));
+    if (names) printLines(...all.map(({ name }) => name));
     else if (json) printJson(all);
     else print(clear + statusTable(all, Date.now()));
     if (!watch) return;
@@ -127,15 +128,18 @@ async function showStatus(
 
 function reloadLines(
   { needRestart, unchanged, ...done }: ReloadReport,
-): string {
+): string[] {
   const lines = Object.entries(done).flatMap(([what, names]) =>
-    names.map((name) => `${name}: ${what}\n`)
+    names.map((name) => `${name}: ${what}`)
   );
-  lines.push(`${unchanged.length} unchanged\n`);
-  if (needRestart.length > 0) {
-    lines.push(`${restartNeeded(needRestart)}\n`);
-  }
-  return lines.join("");
+  lines.push(`${unchanged.length} unchanged`);
+  if (needRestart.length > 0) lines.push(restartNeeded(needRestart));
+  return lines;
+}
+
+/** Whatever is in them came over a socket, and is shown as it is. */
+function printLines(...lines: string[]): void {
+  print(lines.map((line) => `${visible(line)}\n`).join(""));
 }
 
 function print(text: string): void {
@@ -144,5 +148,5 @@ function print(text: string): void {
 
 /** One JSON text a line. */
 function printJson(items: readonly unknown[]): void {
-  print(items.map((item) => `${JSON.stringify(item)}\n`).join(""));
+  print(items.map((item) => `${visibleJson(item)}\n`).join(""));
 }

@@ -5,6 +5,7 @@
  */
 import type { UnikernelStatus } from "../../control/protocol.ts";
 import type { HistoryEvent } from "../../store/store.ts";
+import { visible } from "../../visible.ts";
 
 /** A duration in milliseconds as a person reads it, e.g. `"2.3 s"`, `"1 min 40 s"`. */
 export function duration(ms: number): string {
@@ -20,11 +21,6 @@ export function duration(ms: number): string {
     else if (parts.length > 0) break;
   }
   return parts.slice(0, 2).join(" ");
-}
-
-/** Without what could steer the terminal: names and reasons may come from anywhere. */
-function plain(text: string): string {
-  return text.replace(/\p{Cc}/gu, "?");
 }
 
 const HEADINGS = [
@@ -71,7 +67,7 @@ export function statusTable(
     }
     if (failure !== null) lines.push(`  ${failure}`);
   }
-  return lines.map((each) => `${plain(each)}\n`).join("");
+  return lines.map((each) => `${visible(each)}\n`).join("");
 }
 
 /** A line for each change, e.g. `2026-11-22T09:00:00Z www: off -> starting (query: A www.example.org from ...)`. */
@@ -79,7 +75,7 @@ export function historyLines(events: readonly HistoryEvent[]): string {
   return events.map((event) => {
     const { time, unikernel, origin, reason } = event;
     const date = new Date(time).toISOString().replace(/\.\d+Z$/, "Z");
-    return plain(
+    return visible(
       `${date} ${unikernel}: ${whatChanged(event)} (${origin}: ${reason})`,
     ) + "\n";
   }).join("");

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Option } from "./options.ts";
+import { controlIn } from "../../visible.ts";
 import { quoted } from "../text.ts";
 import { ValueError } from "./values.ts";
 
@@ -30,6 +31,11 @@ export function readOption(
     const text = typed === "" ? option.bare : typed;
     if (text === undefined) {
       problems.push(`${where} needs a value: ${option.value}`);
+      return [];
+    }
+    const wrong = controlIn(text);
+    if (wrong !== undefined) {
+      problems.push(`${where} ${quoted(text)} ${wrong}`);
       return [];
     }
     try {

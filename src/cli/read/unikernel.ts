@@ -17,6 +17,7 @@ import {
 } from "../../summon/unikernel.ts";
 import { formatConfig, type Pair } from "./config.ts";
 import { COMMON_KEYS } from "./keys.ts";
+import { controlIn } from "../../visible.ts";
 import { didYouMean, printable, quoted } from "../text.ts";
 import {
   readAddress,
@@ -204,6 +205,12 @@ function checkKeys(
       report(`${name} is of no use with ${backend!.name}: ${why}`, name);
     }
     for (const value of values) {
+      const wrong = controlIn(
+        key.hasLines ? value.replace(/[\t\n]/g, " ") : value,
+      );
+      if (wrong !== undefined) {
+        report(`${name} ${quoted(value)} ${wrong}`, name);
+      }
       const expected = key.expected?.(value);
       if (expected === undefined) continue;
       report(`${name} ${quoted(value)}: expected ${expected}`, name);

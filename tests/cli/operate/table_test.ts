@@ -49,7 +49,7 @@ Deno.test("the table has a row for each unikernel, its names below it, and nothi
     "www   failed  10 s   -         2 (1 failed)  3         2.3 s     10.0.0.1 2001:db8::1",
     "  www.example.org: asked for 3 times, 1 min ago",
     "  example.org: never asked for",
-    "  www could not be started: ?[2Jno",
+    "  www could not be started: \\u{1b}[2Jno",
     "",
   ]);
 });

@@ -284,3 +284,9 @@ Deno.test("a configuration file that others could have written, or that would ha
     Deno.removeSync(folder, { recursive: true });
   }
 });
+
+Deno.test("a control character in an option or a CONFIG is refused, and not shown as it is", () => {
+  assertEquals(problemsOf("--persistdb=/tmp/a\x1b[2J", CONFIG), [
+    'option --persistdb "/tmp/a\\u{1b}[2J" has a control character (\\u{1b})',
+  ]);
+});

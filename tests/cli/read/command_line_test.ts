@@ -613,3 +613,20 @@ Deno.test("any words at all give a request, and every problem is one line", () =
     }
   }));
 });
+
+Deno.test("a name, a path or a command with a control character is refused", () => {
+  assertEquals(wrongWith("name=a\x1b]0;b\nc"), [
+    "name is given 2 times, once is the most",
+    'name "a\\u{1b}]0;b\\u{a}c" has a control character (\\u{1b})',
+  ]);
+  for (const value of ["pidfile=/a\0b", "pidfile=/a\u202eb", "cwd=/\u009bm"]) {
+    const [problem] = wrongWith(value);
+    assert(problem.includes("has a control character"), problem);
+  }
+  assertEquals(wrongWith("ttl=5"), []);
+});
+
+Deno.test("a command may have several lines", () => {
+  const text = "name=www,dns=a,ip=10.0.0.1,command=sleep\n\t1";
+  assertEquals(problemsOf("-x", "process", text), []);
+});
