@@ -44,7 +44,7 @@ export class XapiError extends BackendError {
     const name = code.replace(/_\d+$/, "");
     const meaning = Object.hasOwn(MEANINGS, name)
       ? MEANINGS[name]([...params, "?", "?", "?"])
-      : ["XAPI refused", params.join(", ")].filter((each) => each).join(": ");
+      : unexplained(params);
     super(`${meaning} [${code}]`.replace(/\s+/g, " "));
   }
 }
@@ -57,8 +57,31 @@ export function isXapiError(
   return error instanceof XapiError && codes.includes(error.code);
 }
 
-const PERMISSION =
-  "the user may not do this: log in as one with the role vm-operator or more";
+/** What an error says that nobody here knows: its parameters, without references, which tell nobody anything. */
+function unexplained(params: readonly string[]): string {
+  const told = params.filter((each) =>
+    each !== "" && !each.startsWith("OpaqueRef:")
+  );
+  return ["XAPI refused", told.join(", ")].filter((each) => each).join(": ");
+}
+
+/** What the user may not do, and who may: XAPI's message ends in "(Roles with this permission: a, b)". */
+function permission(what: string, message: string): string {
+  const [, list] = /Roles with this permission: ([\w-]+(?:, [\w-]+)*)\)/.exec(
+    message,
+  ) ?? [];
+  const roles = list?.split(", ").sort() ?? [];
+  const needed = roles.length > 1
+    ? `one of the roles ${roles.join(", ")}`
+    : `the role ${
+      roles[0] ??
+        (/\.(start|resume)_on$/i.test(what)
+          ? "vm-power-admin or more (which xapi_host needs)"
+          : "vm-operator or more")
+    }`;
+  return `the user may not do ${what}: log in as one with ${needed}`;
+}
+
 const STORAGE =
   "its storage did not work: look at the SR in XenCenter or with `xe sr-list`";
 
@@ -80,8 +103,10 @@ const MEANINGS: Record<string, (params: readonly string[]) => string> = {
     "the host has lost its pool's master and waits for it or for another",
   TOO_BUSY: () => "the pool's master is too busy",
   TOO_MANY_PENDING_TASKS: () => "the pool's master has too many pending tasks",
-  RBAC_PERMISSION_DENIED: () => PERMISSION,
-  PERMISSION_DENIED: () => PERMISSION,
+  RBAC_PERMISSION_DENIED: ([what, message]) => permission(what, message),
+  PERMISSION_DENIED: ([message]) => permission(message, ""),
+  USER_IS_NOT_LOCAL_SUPERUSER: () =>
+    "only the pool's own root may do this: name it in --connect",
   EVENTS_LOST: () => "the pool has dropped events that we had not seen",
   NOT_SUPPORTED_DURING_UPGRADE: () => "the pool is being upgraded",
   // The VM
@@ -122,8 +147,30 @@ const MEANINGS: Record<string, (params: readonly string[]) => string> = {
   VM_CRASHED: () => "it crashed",
   VM_HALTED: () => "it halted meanwhile",
   VM_REBOOTED: () => "it rebooted meanwhile",
+  VM_HVM_REQUIRED: () =>
+    "it needs hardware virtualization (HVM): its host lacks that, or it is set up for PV",
+  VM_IS_PROTECTED: () =>
+    "the pool's HA protects it: set its ha-restart-priority to nothing, or leave it to HA",
+  VM_NO_VCPUS: () => "it has no virtual CPU",
+  VM_TOOMANY_VCPUS: () => "it has too many virtual CPUs",
+  VM_MEMORY_SIZE_TOO_LOW: () => "it has too little memory to start",
+  MEMORY_CONSTRAINT_VIOLATION: ([constraint]) =>
+    `its memory limits do not fit together: ${constraint}`,
+  MEMORY_CONSTRAINT_VIOLATION_ORDER: () =>
+    "its memory limits do not fit together",
+  MEMORY_CONSTRAINT_VIOLATION_MAXPIN: ([reason]) =>
+    `its memory limits have to be equal: ${reason}`,
+  VCPU_MAX_NOT_CORES_PER_SOCKET_MULTIPLE: ([most, cores]) =>
+    `its VCPUs_max (${most}) is no multiple of its cores per socket (${cores})`,
+  VM_DUPLICATE_VBD_DEVICE: ([, , device]) =>
+    `two of its disks are to be the device ${device}`,
+  VM_REQUIRES_VDI: () => "a disk of it cannot be attached",
+  VDI_IN_USE: ([, operation]) => `a disk of it is in use (${operation})`,
+  VDI_NOT_AVAILABLE: () => "a disk of it cannot be attached",
   DOMAIN_EXISTS: ([, domid]) =>
     `a domain of it is still there (${domid}), although it should be off`,
+  UNKNOWN_BOOTLOADER: ([, bootloader]) =>
+    `its host has no boot loader ${bootloader}`,
   BOOTLOADER_FAILED: ([, message]) => `its boot loader failed: ${message}`,
   FAILED_TO_START_EMULATOR: ([, name, message]) =>
     `its emulator ${name} did not start: ${message}`,
@@ -137,17 +184,29 @@ const MEANINGS: Record<string, (params: readonly string[]) => string> = {
     `no host has enough memory free for it (${mebibytes(needed)} needed, ${
       mebibytes(available)
     } there)`,
+  HOST_NOT_ENOUGH_PCPUS: ([needed, available]) =>
+    `that host has ${available} CPUs, and it needs ${needed}`,
+  HOST_EVACUATE_IN_PROGRESS: () => "its host is being evacuated",
+  HOST_HAS_NO_MANAGEMENT_IP: () =>
+    "that host has no address on its management interface",
   HOST_DISABLED: () => "its host is disabled: `xe host-enable` enables it",
   HOST_OFFLINE: () => "its host cannot be reached from the pool's master",
   HOST_NOT_LIVE: () => "its host is not live",
   VM_REQUIRES_SR: () => "that host does not have the storage that it needs",
   VM_REQUIRES_NETWORK: () => "that host does not have a network that it needs",
+  VM_REQUIRES_GPU: () => "that host does not have a GPU that it needs",
+  VM_REQUIRES_VGPU: () => "that host does not have a virtual GPU that it needs",
+  VM_REQUIRES_VUSB: () => "that host does not have a USB device that it needs",
+  VM_REQUIRES_IOMMU: () =>
+    "that host does not have the IOMMU (VT-d) that it needs",
   VM_HOST_INCOMPATIBLE_VERSION: () => "that host's version is too old for it",
   VM_INCOMPATIBLE_WITH_THIS_HOST: ([, , reason]) =>
     `it cannot run on that host's CPU (${reason})`,
   HA_OPERATION_WOULD_BREAK_FAILOVER_PLAN: () =>
     "with it running, the pool's HA could not bear as many host failures as it is set to",
   SR_BACKEND_FAILURE: ([, , message]) => `${STORAGE}: ${message}`,
+  SR_NOT_ATTACHED: () => STORAGE,
+  SR_ATTACH_FAILED: () => STORAGE,
   SR_HAS_NO_PBDS: () => STORAGE,
   TASK_CANCELLED: () => "somebody cancelled it",
   INTERNAL_ERROR: ([message]) => `XAPI had a fault of its own: ${message}`,
