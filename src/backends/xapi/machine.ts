@@ -10,6 +10,7 @@ import {
   type MachineConfig,
   type MachineReadiness,
   type MachineState,
+  type MarkPlace,
   type StartAction,
   type StateListener,
 } from "../backend.ts";
@@ -18,6 +19,7 @@ import { isXapiError, NoSuchVm } from "./errors.ts";
 import { GuestAddress } from "./guest_address.ts";
 import type { Lookup } from "./lookup.ts";
 import type { Mirror } from "./mirror.ts";
+import { OtherConfigMark } from "./mark.ts";
 import { readVif, readVm, text, type Vm } from "./records.ts";
 import type { Session } from "./session.ts";
 import type { RunningTask, Tasks } from "./tasks.ts";
@@ -29,6 +31,13 @@ const TURN_TIME = 60_000;
 const TURN_INTERVAL = 1_000;
 /** Milliseconds after which a task's VM is read, if no event has told of what the task did to it. */
 const CATCH_UP_TIME = 2_000;
+
+/** Operations after which a VM that runs does not, and those that give one another domain without a boot. */
+const LEAVING = [
+  ...["suspend", "pause", "clean_shutdown", "hard_shutdown", "shutdown"],
+  ...["clean_reboot", "hard_reboot"],
+];
+const MOVING = ["pool_migrate", "migrate_send", "checkpoint", "resume"];
 
 /** What the machines of a pool share. */
 export interface Pool {
@@ -49,12 +58,16 @@ interface Operation {
   action?: StartAction;
   /** Whether it has come far enough when the guest was asked. */
   ask?: boolean;
+  /** Whether XAPI lets it break off whatever others do to the VM, even a migration. */
+  breaksOff?: boolean;
 }
 
 export class XapiMachine implements Machine {
   readonly name: string;
   readonly readiness?: MachineReadiness;
   onStateChange?: StateListener;
+  onReboot?: (reason: string) => void;
+  readonly mark: MarkPlace;
   readonly #pool: Pool;
   readonly #config: MachineConfig;
   #id = "";
@@ -74,6 +87,10 @@ export class XapiMachine implements Machine {
     this.name = config.name;
     this.#pool = pool;
     this.#config = config;
+    this.mark = new OtherConfigMark(pool.session, async () => ({
+      vm: await this.#current(),
+      ref: this.#ref,
+    }));
     if (/^(1|true)$/i.test(config.keys.get("wait_for_ip")?.at(-1) ?? "")) {
       this.readiness = new GuestAddress(
         this.name,
@@ -141,7 +158,11 @@ export class XapiMachine implements Machine {
 
   async destroy(): Promise<void> {
     // Not VM.destroy, which would remove the VM from the pool.
-    await this.#take("destroy", { method: "VM.hard_shutdown", to: "off" });
+    await this.#take("destroy", {
+      method: "VM.hard_shutdown",
+      to: "off",
+      breaksOff: true,
+    });
   }
 
   async shutdown(): Promise<void> {
@@ -208,10 +229,16 @@ export class XapiMachine implements Machine {
   }
 
   #tell(record: Value | undefined): void {
+    const before = this.#vm;
     const vm = this.#vm = record === undefined ? undefined : readVm(record);
     this.#condition.changed();
     const state = vm?.state ?? "off";
-    if (state === this.#told) return;
+    if (state === this.#told) {
+      if (before && vm && isReboot(before, vm)) {
+        this.onReboot?.(`the pool has it as domain ${vm.domid} now`);
+      }
+      return;
+    }
     this.#told = state;
     this.onStateChange?.(
       state,
@@ -238,10 +265,30 @@ export class XapiMachine implements Machine {
     const end = performance.now() + TURN_TIME;
     let operation: Operation | undefined;
     let waiting = false;
+    const turn = async (why: string) => {
+      if (!waiting) log("backend").info(`${this.name}: ${why}`);
+      waiting = true;
+      const idle = () => !this.#vm || this.#theirs(this.#vm) === undefined;
+      await this.#condition.when(idle, { ms: TURN_INTERVAL });
+    };
     try {
       for (;;) {
         const vm = await this.#current();
         const todo = await next(vm);
+        if (todo?.breaksOff) {
+          // An event that is on its way would come too late.
+          await this.#pool.mirror.reread(this.#ref);
+          if (this.#vm?.state !== vm.state) continue;
+        }
+        const theirs = this.#theirs(this.#vm ?? vm);
+        if (theirs !== undefined && (todo || LEAVING.includes(theirs))) {
+          const why = `somebody else's ${theirs} is under way`;
+          if (performance.now() > end) {
+            throw new BackendError(`${why}: \`xe task-list\` shows it`);
+          }
+          await turn(`${why}; waiting until it is over`);
+          continue;
+        }
         if (todo === undefined) return operation;
         operation = todo;
         try {
@@ -253,10 +300,7 @@ export class XapiMachine implements Machine {
           if (this.#vm?.state === operation.to) return operation;
           if (performance.now() > end) throw error;
           if (isXapiError(error, "OTHER_OPERATION_IN_PROGRESS")) {
-            if (!waiting) log("backend").info(`${this.name}: ${error.message}`);
-            waiting = true;
-            const idle = () => this.#vm?.operations.length === 0;
-            await this.#condition.when(idle, { ms: TURN_INTERVAL });
+            await turn(error.message);
           } else if (
             !isXapiError(error, "VM_BAD_POWER_STATE", "HANDLE_INVALID") ||
             this.#vm?.state === vm.state
@@ -265,6 +309,13 @@ export class XapiMachine implements Machine {
       }
     } catch (error) {
       throw this.#explain(what, error);
+    }
+  }
+
+  /** What somebody else does to it at the moment, if anything. */
+  #theirs({ operations }: Vm): string | undefined {
+    for (const [task, name] of operations) {
+      if (!this.#pool.tasks.isOurs(task)) return name;
     }
   }
 
@@ -288,7 +339,7 @@ export class XapiMachine implements Machine {
   /** Resolves when the pool has accepted the task, or even ended it. What comes of it later is for the log. */
   async #asked(method: string, { ref, done }: RunningTask): Promise<void> {
     const over = new AbortController();
-    const accepted = () => this.#vm?.operations.includes(ref) ?? false;
+    const accepted = () => this.#vm?.operations.has(ref) ?? false;
     try {
       await Promise.race([
         done,
@@ -308,4 +359,12 @@ export class XapiMachine implements Machine {
       ? new BackendError(`cannot ${what} ${this.name}: ${error.message}`)
       : error;
   }
+}
+
+/** Whether a VM that ran has booted anew since, rather than moved to another domain as it was. */
+function isReboot(before: Vm, now: Vm): boolean {
+  return before.domid !== undefined && now.domid !== undefined &&
+    before.domid !== now.domid && before.host === now.host &&
+    ![...before.operations.values(), ...now.operations.values()]
+      .some((each) => MOVING.includes(each));
 }

@@ -14,6 +14,12 @@ const STATES: Record<string, MachineState> = {
   Suspended: "suspended",
 };
 
+/**
+ * The key of other_config that is ours. XenCenter shows such fields where somebody adds one of that name; what counts
+ * here is that the role vm-operator may write them, where any other key needs vm-admin (datamodel_vm.ml).
+ */
+export const MARK_KEY = "XenCenter.CustomFields.jitsu";
+
 /** The reference to no object. */
 const NULL = "OpaqueRef:NULL";
 
@@ -30,8 +36,14 @@ export interface Vm {
   vifs: string[];
   /** A reference, where its guest has an agent. */
   guestMetrics?: string;
-  /** References of the tasks that work on it. */
-  operations: string[];
+  /** What is done to it at the moment, by the references of the tasks that do so. */
+  operations: ReadonlyMap<string, string>;
+  /** The host that it runs on, a reference. */
+  host: string;
+  /** A reference. */
+  metrics: string;
+  /** What stands in its other_config for Jitsu. */
+  mark?: string;
   /** What it is instead of a VM that can be started. */
   instead?: "a template" | "a snapshot" | "a control domain";
 }
@@ -43,6 +55,7 @@ export function readVm(record: Value): Vm {
   if (state === undefined) throw misfit("VM.power_state", powerState);
   const domid = Number(text(vm.domid, "VM.domid"));
   const guestMetrics = text(vm.guest_metrics, "VM.guest_metrics");
+  const mark = struct(vm.other_config, "VM.other_config")[MARK_KEY];
   return {
     uuid: text(vm.uuid, "VM.uuid"),
     nameLabel: text(vm.name_label, "VM.name_label"),
@@ -51,9 +64,13 @@ export function readVm(record: Value): Vm {
     domid: domid >= 0 ? domid : undefined,
     vifs: texts(vm.VIFs, "VM.VIFs"),
     guestMetrics: guestMetrics === NULL ? undefined : guestMetrics,
-    operations: Object.keys(
-      struct(vm.current_operations, "VM.current_operations"),
+    operations: new Map(
+      Object.entries(struct(vm.current_operations, "VM.current_operations"))
+        .map(([task, name]) => [task, text(name, "VM.current_operations")]),
     ),
+    host: text(vm.resident_on, "VM.resident_on"),
+    metrics: text(vm.metrics, "VM.metrics"),
+    mark: mark === undefined ? undefined : text(mark, "VM.other_config"),
     // A snapshot is a template, too.
     instead: vm.is_a_snapshot === true
       ? "a snapshot"

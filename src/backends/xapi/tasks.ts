@@ -16,6 +16,9 @@ const TASK_TIME = 15 * 60_000;
 /** How much of a task must be new for the log to tell of it. */
 const PROGRESS_STEP = 0.25;
 
+/** How many of our tasks are known as ours. */
+const MAX_OURS = 10_000;
+
 /** A task under way. */
 export interface RunningTask {
   ref: string;
@@ -26,10 +29,17 @@ export interface RunningTask {
 export class Tasks {
   readonly #session: Session;
   readonly #mirror: Mirror;
+  /** Those that we have started last: a VM may name one as under way a moment longer than it is. */
+  readonly #ours = new Set<string>();
 
   constructor(session: Session, mirror: Mirror) {
     this.#session = session;
     this.#mirror = mirror;
+  }
+
+  /** Whether we have started a task. */
+  isOurs(ref: string): boolean {
+    return this.#ours.has(ref);
   }
 
   /** Has the pool carry out a method, and resolves when that is under way. `name` is that of the VM, for the log. */
@@ -42,6 +52,13 @@ export class Tasks {
       await this.#session.call(`Async.${method}`, ...params),
       `Async.${method}`,
     );
+    this.#ours.add(ref);
+    if (this.#ours.size > MAX_OURS) {
+      for (const oldest of this.#ours) {
+        this.#ours.delete(oldest);
+        break;
+      }
+    }
     log("backend").debug(`${name}: ${method} is under way`);
     const done = this.#follow(ref, name, method);
     done.catch(() => {}); // whoever started it looks at it in time

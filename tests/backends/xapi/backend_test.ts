@@ -413,3 +413,34 @@ test("a machine waits for no address unless it is told to", async ({ fake, backe
   const off = await machine(backend, "www", { wait_for_ip: "0" });
   assertEquals(off.readiness, undefined);
 });
+
+test("a VM that boots anew while it runs is told, one that moves is not", async ({ fake, backend }) => {
+  const ref = fake.pool.addVm({ name: "www" });
+  const www = await machine(backend, "www");
+  const told: string[] = [];
+  www.onStateChange = (state) => told.push(state);
+  www.onReboot = (reason) => told.push(reason);
+  const domid = () => fake.pool.vm(ref).domid;
+  /** Waits until what was done before has been seen. */
+  const seen = async () =>
+    await until("seen", async () => String(await www.domainId()) === domid());
+  await www.start();
+  await until("started", () => told.length === 1);
+
+  // A migration: another domain, on another host or while it is said to be under way.
+  const elsewhere = fake.pool.addHost("xs2", "10.0.0.2");
+  fake.pool.db.update("VM", ref, { domid: "100", resident_on: elsewhere });
+  await seen();
+  const current_operations = { "OpaqueRef:theirs": "pool_migrate" };
+  fake.pool.db.update("VM", ref, { current_operations, domid: "101" });
+  await seen();
+  fake.pool.db.update("VM", ref, { current_operations: {} });
+  await www.suspend();
+  await www.start();
+  await seen();
+  assertEquals(told, ["running", "suspended", "running"]);
+
+  fake.pool.reboot(ref);
+  await until("told", () => told.length === 4);
+  assertEquals(told[3], `the pool has it as domain ${domid()} now`);
+});

@@ -46,10 +46,10 @@ test("somebody else's operation on a VM is waited for", async ({ fake, backend, 
   const www = await machine(backend, "www");
   const theirs = fake.pool.operate("clean_shutdown", [ref], "OpaqueRef:theirs");
   const suspending = assertRejects(() => www.suspend(), BackendError);
-  await until("waiting", () =>
-    log.includes(
-      "INFO www: another operation on it is under way (clean_shutdown) [OTHER_OPERATION_IN_PROGRESS]",
-    ));
+  await until(
+    "waiting",
+    () => log.some((line) => /^INFO www: .*clean_shutdown/.test(line)),
+  );
   await theirs;
   // Its turn comes when there is nothing to suspend any more.
   assertStringIncludes(
@@ -57,6 +57,72 @@ test("somebody else's operation on a VM is waited for", async ({ fake, backend, 
     "cannot suspend www: it is halted, and would have to be running [VM_BAD_POWER_STATE]",
   );
   assertEquals(await www.start(), "started");
+});
+
+test("somebody else's operation that we have not seen is waited for as well", async (stage) => {
+  const { fake, backend, log } = stage;
+  fake.pool.taskTime = 300;
+  const ref = fake.pool.addVm({ name: "www", state: "Running" });
+  const www = await machine(backend, "www");
+  await polling(stage);
+  let theirs = Promise.resolve("");
+  fake.pool.db.mute(() => {
+    theirs = fake.pool.operate("pause", [ref], "OpaqueRef:theirs");
+  });
+  const suspending = assertRejects(() => www.suspend(), BackendError);
+  await until("waiting", () =>
+    log.includes(
+      "INFO www: another operation on it is under way (pause) [OTHER_OPERATION_IN_PROGRESS]",
+    ));
+  await theirs;
+  assertStringIncludes((await suspending).message, "it is paused");
+});
+
+test("what somebody else does to a VM is not broken off by a hard shutdown, which XAPI would let us", async ({ fake, backend }) => {
+  fake.pool.taskTime = 300;
+  const ref = fake.pool.addVm({ name: "www", state: "Running" });
+  const www = await machine(backend, "www");
+  const theirs = fake.pool.operate("suspend", [ref], "OpaqueRef:theirs");
+  await www.destroy();
+  await theirs; // was not cancelled
+  assertEquals(fake.pool.operations, ["suspend www", "hard_shutdown www"]);
+  assertEquals(fake.pool.vm(ref).power_state, "Halted");
+});
+
+test("a VM that is in between for somebody else's doing is not started from there", async ({ fake, backend, log }) => {
+  // As a checkpoint leaves one that runs: suspended for a moment, and running again when it is over.
+  const ref = fake.pool.addVm({ name: "www", state: "Running" });
+  const www = await machine(backend, "www");
+  fake.pool.db.update("VM", ref, {
+    current_operations: { "OpaqueRef:theirs": "checkpoint" },
+    power_state: "Suspended",
+  });
+  await until("seen", async () => await www.state() === "suspended");
+  const starting = www.start();
+  await until(
+    "waiting",
+    () =>
+      log.some((line) => /^INFO www: somebody else's checkpoint/.test(line)),
+  );
+  fake.pool.db.update("VM", ref, {
+    current_operations: {},
+    power_state: "Running",
+  });
+  assertEquals(await starting, "found running");
+  assertEquals(fake.pool.operations, []);
+});
+
+test("a VM that runs is not taken for one that stays so while somebody else shuts it down", async (stage) => {
+  const { fake, backend } = stage;
+  fake.pool.taskTime = 200;
+  const ref = fake.pool.addVm({ name: "www", state: "Running" });
+  const www = await machine(backend, "www");
+  await polling(stage);
+  const theirs = fake.pool.operate("clean_shutdown", [ref], "OpaqueRef:them");
+  await polling(stage); // has seen it
+  assertEquals(await www.start(), "started");
+  await theirs;
+  assertEquals(fake.pool.operations, ["clean_shutdown www", "start www"]);
 });
 
 test("a task that fails is told in words, with the code", async ({ fake, backend }) => {

@@ -84,7 +84,16 @@ export class FakePool {
 
   constructor() {
     const { db } = this;
-    for (const type of ["VM", "VIF", "VM_guest_metrics", "task", "host"]) {
+    for (
+      const type of [
+        "VM",
+        "VIF",
+        "VM_guest_metrics",
+        "VM_metrics",
+        "task",
+        "host",
+      ]
+    ) {
       db.table(type);
     }
     this.ref = db.create("pool", {
@@ -122,6 +131,10 @@ export class FakePool {
       is_control_domain: is === "a control domain",
       current_operations: {},
       guest_metrics: NULL,
+      metrics: this.db.create("VM_metrics", {
+        uuid: crypto.randomUUID(),
+        start_time: new Date(0),
+      }),
       ...this.#place(state),
       VIFs: [],
     });
@@ -164,6 +177,41 @@ export class FakePool {
   /** Somebody else brings a VM into a state. */
   become(ref: string, state: PowerState): void {
     this.#set(ref, state);
+  }
+
+  /** The guest reboots, or somebody has it do so. */
+  reboot(ref: string): void {
+    const { resident_on } = this.vm(ref);
+    this.db.update("VM", ref, this.#place("Running", String(resident_on)));
+    this.#booted(ref);
+  }
+
+  /** A VM was booted just now. XAPI's times have no fractions of seconds. */
+  #booted(ref: string): void {
+    const start_time = new Date(Math.floor(Date.now() / 1000) * 1000);
+    const { metrics, guest_metrics } = this.vm(ref);
+    this.db.update("VM_metrics", String(metrics), { start_time });
+    if (guest_metrics !== NULL) {
+      this.db.update("VM", ref, { guest_metrics: NULL });
+      this.db.remove("VM_guest_metrics", guest_metrics as string);
+    }
+    const agent = this.#vms.get(ref)?.agent;
+    if (agent !== undefined) {
+      this.#later(agent.after, () => this.report(ref, {}));
+    }
+    if (agent !== undefined) {
+      this.#later(agent.after + 10, () => this.report(ref, agent.networks));
+    }
+  }
+
+  /** Changes one key of a VM's other_config; removes it where there is no value. */
+  setOtherConfig(ref: string, key: string, value?: string): void {
+    const { [key]: before, ...rest } = this.vm(ref).other_config as Struct;
+    if (value !== undefined && before !== undefined) {
+      throw new Failure("MAP_DUPLICATE_KEY", "VM", "other_config", ref, key);
+    }
+    const other_config = value === undefined ? rest : { ...rest, [key]: value };
+    this.db.update("VM", ref, { other_config });
   }
 
   remove(ref: string): void {
@@ -267,24 +315,13 @@ export class FakePool {
   }
 
   #set(ref: string, state: PowerState, host?: string): void {
-    const { power_state: before, guest_metrics } = this.vm(ref);
+    const { power_state: before } = this.vm(ref);
     this.db.update("VM", ref, {
       power_state: state,
       ...this.#place(state, host),
     });
     const boots = before === "Halted" && state === "Running";
-    if (!boots) return;
-    if (guest_metrics !== NULL) {
-      this.db.update("VM", ref, { guest_metrics: NULL });
-      this.db.remove("VM_guest_metrics", guest_metrics as string);
-    }
-    const agent = this.#vms.get(ref)?.agent;
-    if (agent !== undefined) {
-      this.#later(agent.after, () => this.report(ref, {}));
-    }
-    if (agent !== undefined) {
-      this.#later(agent.after + 10, () => this.report(ref, agent.networks));
-    }
+    if (boots) this.#booted(ref);
   }
 
   /** The agent in a guest reports its addresses. */

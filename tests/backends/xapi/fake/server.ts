@@ -265,6 +265,14 @@ export class FakeXapi {
       case "event.inject":
         arity(method, rest, 2);
         return this.#inject(rest[0], rest[1]);
+      case "VM.add_to_other_config":
+        arity(method, rest, 3);
+        this.pool.setOtherConfig(rest[0], rest[1], rest[2]);
+        return "";
+      case "VM.remove_from_other_config":
+        arity(method, rest, 2);
+        this.pool.setOtherConfig(rest[0], rest[1]);
+        return "";
       case "task.destroy":
         arity(method, rest, 1);
         objectOf(this.pool.db, "task", rest[0]);
