@@ -168,6 +168,18 @@ test("what others do to a VM is seen", async ({ fake, www, start }) => {
   assertEquals(fake.pool.operations, ["start www"]);
 });
 
+test("a VM that Jitsu starts is marked as its own, and no other Jitsu stops it while it is in use there", async ({ fake, www, start }) => {
+  await using jitsu = await start("name=www");
+  await assertAnswers(jitsu);
+  const key = "XenCenter.CustomFields.jitsu";
+  const mark = () =>
+    (fake.pool.vm(www).other_config as Record<string, string>)[key] ?? "";
+  await until("marked", () => /^\d+@\d+ started=\w+;asked=/.test(mark()));
+  await using other = await start("name=www,ttl=1,adopt=stop");
+  await other.logged(/www: in use at another Jitsu for /);
+  assertEquals(fake.pool.operations, ["start www"]);
+});
+
 test("a VM that runs when Jitsu starts is ready at once", async ({ fake, www, start }) => {
   fake.pool.become(www, "Running");
   await using jitsu = await start();
