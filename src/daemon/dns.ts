@@ -85,6 +85,7 @@ export function guardFor({ limits }: DaemonOptions, now: () => number): Guard {
     starts: new TokenBuckets(startsPerSecond, startBurst, now),
     startProof: limits.startProof,
     unprovenStarts: new TokenBuckets(1, UNPROVEN_STARTS, now),
+    maxUnproven: Math.ceil(limits.maxStarts / 2),
     nsid: limits.nsid,
   });
 }

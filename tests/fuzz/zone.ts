@@ -74,6 +74,7 @@ export function makeResponder(forwarder?: Forwarder): Responder {
     starts: new TokenBuckets(1, 64, now),
     startProof: "never",
     unprovenStarts: new TokenBuckets(1, 1, now),
+    maxUnproven: 4,
     nsid: "fuzz",
   });
   return new Responder(makeZone(), guard, forwarder, now);

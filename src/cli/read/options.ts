@@ -324,7 +324,7 @@ export const OPTIONS = [
     doc:
       "When a client over UDP must show, by a DNS cookie or by TCP, that its address is its own before a unikernel is " +
       "started for it: `always`, `never`, or (`auto`) when it is in no network that this host is attached to, or " +
-      "unikernels are started faster than 8 at once and one a second. Resolvers do so by themselves.",
+      "unikernels are started faster than 8 at once and one a second, or half of `--max-starts` are starting for such clients. Resolvers do so by themselves.",
   },
   {
     name: "stop-on-exit",

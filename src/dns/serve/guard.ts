@@ -53,6 +53,8 @@ export interface GuardOptions {
   startProof: StartProof;
   /** With `auto`, starts for clients of attached networks that have shown nothing: one bucket for all of them. */
   unprovenStarts: TokenBuckets;
+  /** How many of these may be under way: fewer than may be in all, so that they never make the others wait. */
+  maxUnproven: number;
   /** The name server identifier, for those who ask (RFC 5001). */
   nsid?: string;
 }
@@ -66,6 +68,9 @@ export class Guard {
   readonly #starts: TokenBuckets;
   readonly #startProof: StartProof;
   readonly #unprovenStarts: TokenBuckets;
+  readonly #maxUnproven: number;
+  /** The machines of those that are under way. */
+  readonly #unproven = new Set<unknown>();
   readonly #nsid: Uint8Array | undefined;
   #slip = false;
 
@@ -78,6 +83,7 @@ export class Guard {
     this.#starts = options.starts;
     this.#startProof = options.startProof;
     this.#unprovenStarts = options.unprovenStarts;
+    this.#maxUnproven = options.maxUnproven;
     this.#nsid = nsid === undefined ? undefined : nsidOption(nsid);
   }
 
@@ -132,9 +138,22 @@ export class Guard {
       return Admission.ANSWER;
     }
     const isTrusted = this.#startProof === "auto" &&
+      this.#unproven.size < this.#maxUnproven &&
       this.#access.isAttached(inquiry.peer.octets) &&
       this.#unprovenStarts.take(ANYBODY);
     return isTrusted ? Admission.ANSWER : proofOf(inquiry);
+  }
+
+  /** A machine is started for the client, unless it is being started already; `start` settles when that is over. */
+  async starting(
+    { isProven }: Inquiry,
+    machine: unknown,
+    start: Promise<unknown>,
+  ): Promise<void> {
+    if (isProven || this.#unproven.has(machine)) return;
+    this.#unproven.add(machine);
+    await Promise.allSettled([start]);
+    this.#unproven.delete(machine);
   }
 
   /** Whether the client may have one more machine started. */

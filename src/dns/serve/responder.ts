@@ -234,11 +234,22 @@ export class Responder {
 
   /** Summons hosts whose being ready the answer does not wait for. */
   #summonAside(hosts: readonly Host[], inquiry: Inquiry): void {
+    // Why one failed is in the log, and told to the client that asks for an address.
+    this.#start(hosts, inquiry);
+  }
+
+  /** Summons those hosts that are not ready; resolves when all of them have come, or failed. */
+  #start(
+    hosts: readonly Host[],
+    inquiry: Inquiry,
+  ): Promise<PromiseSettledResult<void>[]> {
     const cause = String(inquiry);
-    for (const { summonable } of hosts) {
-      // Why it failed is in the log, and told to the client that asks for an address.
-      if (!summonable.ready) summonable.summon(cause).catch(() => {});
-    }
+    return Promise.allSettled(hosts.map(({ summonable }) => {
+      if (summonable.ready) return;
+      const summoned = summonable.summon(cause);
+      this.#guard.starting(inquiry, summonable, summoned);
+      return summoned;
+    }));
   }
 
   /** Summons the hosts of a name and answers with the addresses of those that came. */
@@ -251,13 +262,8 @@ export class Responder {
     const hosts = all.filter(hasAnswer);
     this.#summonAside(all.filter((host) => !hasAnswer(host)), inquiry);
     return this.#defer(inquiry, out, async (kept) => {
-      const cause = String(kept);
       local.summoning++;
-      const outcomes = await Promise.allSettled(
-        hosts.map(({ summonable }) =>
-          summonable.ready ? undefined : summonable.summon(cause)
-        ),
-      );
+      const outcomes = await this.#start(hosts, kept);
       local.summoning--;
       const came = hosts.filter((_, i) => outcomes[i].status === "fulfilled");
       if (came.length === 0) {

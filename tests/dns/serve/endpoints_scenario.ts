@@ -39,6 +39,7 @@ const guard = new Guard({
   starts: new TokenBuckets(1, 10, now),
   startProof: "never",
   unprovenStarts: new TokenBuckets(1, 1, now),
+  maxUnproven: 4,
 });
 
 const listeners = new Listeners(

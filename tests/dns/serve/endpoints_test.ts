@@ -16,6 +16,7 @@ function responder(): Responder {
     starts: new TokenBuckets(1, 1, now),
     startProof: "never",
     unprovenStarts: new TokenBuckets(1, 1, now),
+    maxUnproven: 4,
   });
   return new Responder(new Zone(1), guard, undefined, now);
 }

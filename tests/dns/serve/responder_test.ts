@@ -25,6 +25,7 @@ import { TokenBuckets } from "../../../src/dns/serve/token_buckets.ts";
 import type { Transport } from "../../../src/dns/wire/transport.ts";
 import { formatAddress } from "../../../src/net/address.ts";
 import { withoutRecords } from "../../../src/dns/forward/resolution.ts";
+import { until } from "../../until.ts";
 import { Zone } from "../../../src/dns/zone/zone.ts";
 
 const PEER = { hostname: "192.0.2.9", port: 4242 };
@@ -39,6 +40,7 @@ function guard(parts: Partial<GuardOptions> = {}): Guard {
     starts: new TokenBuckets(1, 100, now),
     startProof: "never",
     unprovenStarts: new TokenBuckets(1, 2, now),
+    maxUnproven: 4,
     ...parts,
   });
 }
@@ -480,6 +482,35 @@ Deno.test("neighbours need to prove nothing until they start machines faster tha
   const TC = Flag.QR | Flag.RD | Flag.TC;
   assertEquals(flags, [undefined, undefined, TC, TC]);
   assertEquals(hosts.map(({ causes }) => causes.length), [1, 1, 0, 0]);
+});
+
+Deno.test("starts for neighbours who have proved nothing never take all the places, and are free again when they are over", async () => {
+  const neighbours = parseNetwork("192.0.2.0/24")!;
+  const hosts = Array.from(
+    { length: 5 },
+    (_, i) => host([`192.0.2.${i}`], false),
+  );
+  const { ask, sent } = setUp(
+    hosts.map((each, i): [string, Host] => [`vm${i}.test`, each]),
+    undefined,
+    {
+      startProof: "auto",
+      access: new Access([], () => NOW, () => [neighbours]),
+      unprovenStarts: new TokenBuckets(1, 100, () => NOW),
+      maxUnproven: 2,
+    },
+  );
+  const isTold = (i: number, over?: "tcp") =>
+    ask(query(`vm${i}.test`), over) !== undefined;
+  assertEquals(isTold(0), false);
+  // Whoever joins takes no place more.
+  assertEquals(ask(query("vm0.test"), "udp", 99), undefined);
+  assertEquals([isTold(1), isTold(2)], [false, true]);
+  assertEquals(isTold(2, "tcp"), false);
+  hosts[0].came.resolve();
+  hosts[1].came.reject(new Error("broken"));
+  await until("both are over", () => sent.length === 3);
+  assertEquals([isTold(3), isTold(4)], [false, false]);
 });
 
 Deno.test("the server's identifier is told to those who ask for it (RFC 5001)", () => {

@@ -39,6 +39,7 @@ function startServer() {
     starts: new TokenBuckets(1, 1000, now),
     startProof: "never",
     unprovenStarts: new TokenBuckets(1, 1, now),
+    maxUnproven: 4,
   });
   const listener = Deno.listen({ hostname: "::", port: 0 });
   const { port } = listener.addr;
