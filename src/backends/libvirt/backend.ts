@@ -11,6 +11,7 @@ import {
   type Machine,
   type MachineConfig,
 } from "../backend.ts";
+import { type Host, isSameHost, otherHost } from "./host.ts";
 import { LibvirtMachine } from "./machine.ts";
 import { Session } from "./session.ts";
 import { showUri } from "./uri.ts";
@@ -32,6 +33,8 @@ export async function openLibvirt(options: BackendOptions): Promise<Backend> {
 class LibvirtBackend implements Backend {
   readonly #machines = new Set<LibvirtMachine>();
   #session?: Session;
+  /** The host that the last session led to. */
+  #host?: Host;
   #reconnecting?: Promise<void>;
   /** Why there is no session. */
   #failure = "";
@@ -67,6 +70,11 @@ class LibvirtBackend implements Backend {
         if (machine.is(domain)) watched(machine, machine.onEvent(meaning));
       }
     });
+    if (this.#host !== undefined && !await this.#leadsTo(this.#host, session)) {
+      await session.close();
+      throw otherHost(this.uri, session.host, this.#host);
+    }
+    this.#host = session.host;
     this.#session = session;
     session.lost.then((reason) => this.#onLost(session, reason));
     clearInterval(this.#pollTimer);
@@ -76,6 +84,20 @@ class LibvirtBackend implements Backend {
         POLL_MS,
       );
     }
+  }
+
+  /** Whether the session is one with that host. */
+  async #leadsTo(host: Host, session: Session): Promise<boolean> {
+    if (isSameHost(host, session.host)) return true;
+    // A UUID that is made up is another one after the daemon's restart: then the domains tell.
+    if (host.name !== session.host.name) return false;
+    const machines = [...this.#machines];
+    for (const machine of machines) {
+      if (await session.use((connection) => machine.isOn(connection))) {
+        return true;
+      }
+    }
+    return machines.length === 0;
   }
 
   #refresh(reason: string): void {

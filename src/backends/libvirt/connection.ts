@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { cString } from "../../ffi/c_string.ts";
+import { cString, readCString } from "../../ffi/c_string.ts";
 import { holding } from "../../ffi/hold.ts";
 import { type LibvirtError, VIR_ERR } from "./errors.ts";
 import {
@@ -89,6 +89,14 @@ export class Connection {
       throw this.runtime.takeError(this.token);
     }
     return result as NonNullable<T>;
+  }
+
+  /** The text that a call of libvirt hands out. Rejects as {@linkcode Connection.call} does. */
+  async text(call: Promise<Deno.PointerValue>): Promise<string> {
+    const pointer = await this.call(call);
+    const text = readCString(pointer);
+    this.libvirt.free(pointer);
+    return text;
   }
 
   /** Whether calls can still succeed: false once the channel to the daemon is closed. */

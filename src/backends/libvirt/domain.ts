@@ -24,30 +24,42 @@ const VIR_DOMAIN = {
 } as const;
 
 /**
- * `virDomainPausedReason` (libvirt-domain.h), those that pass by themselves: libvirt has paused it for what is being done
- * to it, and lets it go on or takes it away in the end.
+ * Why a domain is paused (`virDomainPausedReason`) for a time only, because somebody is at work on it; one that failed
+ * half-way between two hosts must not run on either until an administrator has looked.
  */
-const PASSING_PAUSES = new Map([
-  [2, "migrated"],
-  [3, "saved"],
-  [4, "dumped"],
-  [9, "snapshotted"],
-  [11, "started"],
-]);
+const PASSING: Record<number, string> = {
+  2: "it is being migrated",
+  3: "it is being saved",
+  4: "its memory is being dumped",
+  8: "it is being shut down",
+  9: "a snapshot of it is being made",
+  11: "it is being started",
+  12: "it is being migrated",
+  13: "its migration has failed half-way",
+};
 
-/** What is just being done to a domain that is paused for that reason, where it must be left alone until it is over. */
+/** What is done to a domain that is paused for that reason, where it must be left alone until that is over. */
 export function passingPause(reason: number): string | undefined {
-  return PASSING_PAUSES.get(reason);
+  return PASSING[reason];
 }
+
+/** `VIR_DOMAIN_SHUTOFF_MIGRATED`. */
+const SHUTOFF_MIGRATED = 4;
+/** `virDomainJobInfo` and those of `virDomainJobType` that say that a job is under way. */
+const JOB_INFO_SIZE = 96, JOBS = [1, 2];
 
 const NOT_RUNNING = 0xffffffff; // (unsigned int) -1
 
 const VIR_UUID_STRING_BUFLEN = 37;
 
-/** How long a domain that is on its way off may take before it can be started again, and how often to look. */
-const SHUTDOWN_MS = 10_000, SHUTDOWN_POLL_MS = 50;
-/** How long a start waits for somebody else who saves or migrates it: as long as who asked for it waits for an answer. */
-const PASSING_PAUSE_MS = 4000;
+/** Milliseconds that a domain may take to go off, and that somebody may be at work on it, before its start gives up. */
+const SHUTDOWN_MS = 10_000, PASSING_MS = 60_000;
+
+/** Why a domain cannot be started at this moment, and for how long that is to be borne. */
+export interface Busy {
+  why: string;
+  patienceMs: number;
+}
 
 /** What finds a domain: its UUID or, where that is not known, its name. */
 export interface DomainKey {
@@ -127,7 +139,8 @@ export class Domain {
   }
 
   async state(): Promise<MachineState> {
-    switch ((await this.#virDomainState()).state) {
+    const { state } = await this.#state();
+    switch (state) {
       case VIR_DOMAIN.PAUSED:
       case VIR_DOMAIN.PMSUSPENDED:
         return "paused";
@@ -140,66 +153,62 @@ export class Domain {
     }
   }
 
-  /** See {@linkcode Machine.start}. */
-  start(): Promise<StartAction> {
+  /** See {@linkcode Machine.start}; does nothing while somebody else is at work on it. */
+  start(): Promise<StartAction | Busy> {
     return this.#orAlready("running", () => this.#start(), "found running");
   }
 
-  async #start(): Promise<StartAction> {
-    const began = performance.now();
-    const orGiveUp = async (what: string, after: number) => {
-      if (performance.now() > began + after) {
-        throw new LibvirtError(`${what} after ${after / 1000} s`);
+  async #start(): Promise<StartAction | Busy> {
+    const { state, reason } = await this.#state();
+    switch (state) {
+      case VIR_DOMAIN.PAUSED: {
+        const why = passingPause(reason) ??
+          (await this.#hasJob() ? "somebody is at work on it" : undefined);
+        if (why !== undefined) return { why, patienceMs: PASSING_MS };
+        await this.#call(this.#libvirt.virDomainResume(this.pointer));
+        return "unpaused";
       }
-      await new Promise((resolve) => setTimeout(resolve, SHUTDOWN_POLL_MS));
-    };
-    for (;;) {
-      const { state, reason } = await this.#virDomainState();
-      const passing = state === VIR_DOMAIN.PAUSED && passingPause(reason);
-      if (passing) {
-        await orGiveUp(
-          `somebody is at work on it: it is still being ${passing}`,
-          PASSING_PAUSE_MS,
-        );
-        continue;
-      }
-      switch (state) {
-        case VIR_DOMAIN.PAUSED:
-          await this.#call(this.#libvirt.virDomainResume(this.pointer));
-          return "unpaused";
-        case VIR_DOMAIN.PMSUSPENDED:
-          await this.#call(this.#libvirt.virDomainPMWakeup(this.pointer, 0));
-          return "unpaused";
-        case VIR_DOMAIN.SHUTDOWN:
-          await orGiveUp("it is being shut down and not off", SHUTDOWN_MS);
-          break;
-        case VIR_DOMAIN.CRASHED:
-          // With on_crash=preserve its remains are in the way.
-          if (this.id !== undefined) {
-            await this.#call(this.#libvirt.virDomainDestroy(this.pointer));
-          }
-          await this.#call(this.#libvirt.virDomainCreate(this.pointer));
-          return "started";
-        case VIR_DOMAIN.SHUTOFF: {
-          const saved = await this.#hasManagedSave();
-          await this.#call(this.#libvirt.virDomainCreate(this.pointer));
-          if (!saved) return "started";
-          // One that was saved while paused comes back paused.
-          if ((await this.#virDomainState()).state === VIR_DOMAIN.PAUSED) {
-            await this.#call(this.#libvirt.virDomainResume(this.pointer));
-          }
-          return "resumed";
+      case VIR_DOMAIN.PMSUSPENDED:
+        await this.#call(this.#libvirt.virDomainPMWakeup(this.pointer, 0));
+        return "unpaused";
+      case VIR_DOMAIN.SHUTDOWN:
+        return { why: "it is being shut down", patienceMs: SHUTDOWN_MS };
+      case VIR_DOMAIN.CRASHED:
+        // With on_crash=preserve its remains are in the way.
+        if (this.id !== undefined) {
+          await this.#call(this.#libvirt.virDomainDestroy(this.pointer));
         }
-        default:
-          return "found running";
-      }
+        await this.#call(this.#libvirt.virDomainCreate(this.pointer));
+        return "started";
+      case VIR_DOMAIN.SHUTOFF:
+        if (await this.#hasManagedSave()) return await this.#restore();
+        if (reason === SHUTOFF_MIGRATED) {
+          throw new LibvirtError(
+            "it has been migrated to another host, where it may run; if it is to run here again, start it by hand once",
+          );
+        }
+        await this.#call(this.#libvirt.virDomainCreate(this.pointer));
+        return "started";
+      default:
+        return "found running";
     }
+  }
+
+  async #restore(): Promise<StartAction> {
+    await this.#call(this.#libvirt.virDomainCreate(this.pointer));
+    // One that was saved while paused comes back paused.
+    const { state } = await this.#state();
+    if (state === VIR_DOMAIN.PAUSED) {
+      await this.#call(this.#libvirt.virDomainResume(this.pointer));
+    }
+    return "resumed";
   }
 
   /** Takes it down at once, and drops its managed save if it was saved. */
   destroy(): Promise<void> {
     return this.#orAlready("off", async () => {
-      if ((await this.#virDomainState()).state !== VIR_DOMAIN.SHUTOFF) {
+      const { state } = await this.#state();
+      if (state !== VIR_DOMAIN.SHUTOFF) {
         await this.#call(this.#libvirt.virDomainDestroy(this.pointer));
       } else if (await this.#hasManagedSave()) {
         await this.#call(
@@ -238,16 +247,14 @@ export class Domain {
 
   /** In the order of its interfaces, lower case. */
   async macAddresses(): Promise<string[]> {
-    const text = await this.connection.call(
-      this.#libvirt.virDomainGetXMLDesc(this.pointer, 0),
+    const { virDomainGetXMLDesc } = this.#libvirt;
+    return macAddresses(
+      await this.connection.text(virDomainGetXMLDesc(this.pointer, 0)),
     );
-    const xml = readCString(text);
-    this.#libvirt.free(text);
-    return macAddresses(xml);
   }
 
-  /** `virDomainState` and what it calls the reason for it. */
-  async #virDomainState(): Promise<{ state: number; reason: number }> {
+  /** A `virDomainState` and, by a number of its own, the reason for it. */
+  async #state(): Promise<{ state: number; reason: number }> {
     const state = new Int32Array(1), reason = new Int32Array(1);
     await this.connection.call(holding(
       [state, reason],
@@ -256,11 +263,30 @@ export class Domain {
     return { state: state[0], reason: reason[0] };
   }
 
-  async #hasManagedSave(): Promise<boolean> {
-    try {
-      return await this.connection.call(
+  /** Whether a save, dump, migration or snapshot is under way. */
+  #hasJob(): Promise<boolean> {
+    const info = new DataView(new ArrayBuffer(JOB_INFO_SIZE));
+    return this.#ifSupported(async () => {
+      await this.connection.call(holding(
+        [info],
+        this.#libvirt.virDomainGetJobInfo(this.pointer, info),
+      ));
+      return JOBS.includes(info.getInt32(0, true));
+    });
+  }
+
+  #hasManagedSave(): Promise<boolean> {
+    return this.#ifSupported(async () =>
+      await this.connection.call(
         this.#libvirt.virDomainHasManagedSaveImage(this.pointer, 0),
-      ) === 1;
+      ) === 1
+    );
+  }
+
+  /** What it answers; no where the driver knows no such thing. */
+  async #ifSupported(question: () => Promise<boolean>): Promise<boolean> {
+    try {
+      return await question();
     } catch (error) {
       if ((error as LibvirtError).code === VIR_ERR.NO_SUPPORT) return false;
       throw error;

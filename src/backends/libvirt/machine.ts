@@ -7,6 +7,7 @@
  * @module
  */
 import { closest, distance } from "fastest-levenshtein";
+import { log } from "../../log.ts";
 import { CONTROL_DOMAIN } from "../../xen/control_domain.ts";
 import {
   BackendError,
@@ -21,6 +22,9 @@ import { Domain, type DomainKey } from "./domain.ts";
 import { LibvirtError, VIR_ERR, xenRemedy } from "./errors.ts";
 import type { EventMeaning } from "./events.ts";
 import { redact, showUri, virsh } from "./uri.ts";
+
+/** How often to look whether a domain can be started that somebody else is at work on. */
+const BUSY_POLL_MS = 100;
 
 /** Lends work a connection, whichever is up at the time. */
 export type Use = <T>(
@@ -41,7 +45,10 @@ interface Deed<T> {
 export class LibvirtMachine implements Machine {
   readonly name: string;
   onStateChange?: StateListener;
-  readonly #key: DomainKey;
+  /** Its name until it is found, and from then on its UUID: another domain of that name is another machine. */
+  #key: DomainKey;
+  /** What people call it in commands: as it is configured. */
+  readonly #word: string;
   readonly #suspendToDisk: boolean;
   #id = "";
   /** The state that was told last. */
@@ -57,6 +64,7 @@ export class LibvirtMachine implements Machine {
   ) {
     this.name = config.name;
     this.#key = { uuid: config.uuid?.toLowerCase(), name: config.name };
+    this.#word = this.#key.uuid ?? config.name;
     this.#suspendToDisk = config.keys.get("suspend")?.at(-1) === "disk";
   }
 
@@ -76,6 +84,7 @@ export class LibvirtMachine implements Machine {
             );
           }
           this.#id = domain.uuid;
+          this.#key = { uuid: this.#id, name: this.name };
           const events = this.#events;
           const state = await domain.state();
           if (events === this.#events) this.#told = state;
@@ -84,6 +93,16 @@ export class LibvirtMachine implements Machine {
         throw await this.#explain("find", "dominfo", connection, error);
       }
     });
+  }
+
+  /** Whether a connection leads to where it is. */
+  async isOn(connection: Connection): Promise<boolean> {
+    try {
+      return await Domain.lend(connection, this.#key, () => true);
+    } catch (error) {
+      if (isNoDomain(error)) return false;
+      throw error;
+    }
   }
 
   /** Whether an event of that domain is this machine's. */
@@ -125,12 +144,34 @@ export class LibvirtMachine implements Machine {
     });
   }
 
-  start(): Promise<StartAction> {
-    return this.#do({
-      words: "start",
-      virsh: "start",
-      work: (domain) => domain.start(),
-    });
+  async start(): Promise<StartAction> {
+    const began = performance.now();
+    for (let said = "";;) {
+      const outcome = await this.#do({
+        words: "start",
+        virsh: "start",
+        work: (domain) => domain.start(),
+      });
+      if (typeof outcome === "string") return outcome;
+      const { why, patienceMs } = outcome;
+      if (performance.now() - began > patienceMs) {
+        throw new BackendError(
+          `cannot start ${this.name}: ${why}, still after ${
+            patienceMs / 1000
+          } s (libvirt at ${showUri(this.uri)}); ${
+            virsh(this.uri, "domjobinfo", this.#word)
+          } and ${
+            virsh(this.uri, "domstate", this.#word, "--reason")
+          } may say more`,
+        );
+      }
+      if (why !== said) {
+        log("backend").info(`${this.name}: ${why}; waiting until that is over`);
+      }
+      said = why;
+      // Nothing is held meanwhile: others have their turn.
+      await new Promise((resolve) => setTimeout(resolve, BUSY_POLL_MS));
+    }
   }
 
   destroy(): Promise<void> {
@@ -214,32 +255,35 @@ export class LibvirtMachine implements Machine {
         `${what}: the connection to ${where} was lost meanwhile (${why}); it is being opened again, try once more`,
       );
     }
-    const { uuid, name } = this.#key;
     if (isNoDomain(error)) {
       return new BackendError(
-        `${what}: ${where} has no domain ${
-          uuid === undefined ? JSON.stringify(name) : `with the UUID ${uuid}`
-        }${await this.#nearest(connection)}; ${
+        `${what}: ${where} has no domain ${await this.#missing(connection)}; ${
           virsh(this.uri, "list", "--all", "--uuid", "--name")
         } lists those it has, ${virsh(this.uri, "define", "FILE")} adds one`,
       );
     }
     return new BackendError(
       `${what}: ${why} (${where})${xenRemedy(error)}; does ${
-        virsh(this.uri, command, uuid ?? name)
+        virsh(this.uri, command, this.#word)
       } work?`,
     );
   }
 
-  /** For a name that no domain has: the one that it may be a slip of. */
-  async #nearest(connection: Connection): Promise<string> {
+  /** What there is none of, and what may have been meant. */
+  async #missing(connection: Connection): Promise<string> {
     const { uuid, name } = this.#key;
-    if (uuid !== undefined) return "";
-    const names = await Domain.names(connection).catch(() => []);
-    const nearest = names.length > 0 ? closest(name, names) : "";
-    return distance(name, nearest) <= name.length / 2
-      ? ` (did you mean ${JSON.stringify(nearest)}?)`
-      : "";
+    if (uuid === undefined) {
+      const names = await Domain.names(connection).catch(() => []);
+      const nearest = names.length > 0 ? closest(name, names) : "";
+      return distance(name, nearest) <= name.length / 2
+        ? `${JSON.stringify(name)} (did you mean ${JSON.stringify(nearest)}?)`
+        : JSON.stringify(name);
+    }
+    const other = await Domain.lend(connection, { name }, ({ uuid }) => uuid)
+      .catch(() => undefined);
+    return other === undefined
+      ? `with the UUID ${uuid}`
+      : `with the UUID ${uuid} any more; the one of that name, ${other}, is another: remove ${this.name} and add it again if that is meant`;
   }
 }
 

@@ -11,6 +11,7 @@ import { Connection } from "./connection.ts";
 import { Domain, type DomainKey } from "./domain.ts";
 import { connectError, LibvirtError, VIR_ERR } from "./errors.ts";
 import { type EventMeaning, interpretEvent } from "./events.ts";
+import { type Host, isSameHost, otherHost, readHost } from "./host.ts";
 import { showUri } from "./uri.ts";
 
 /**
@@ -56,6 +57,9 @@ export class Session {
     this.#calls = new Limit(STATE_IN_CONNECTION.test(uri) ? 1 : MAX_CALLS);
   }
 
+  /** The host that it leads to. */
+  host: Host = {};
+
   /** Connects. Rejects with {@linkcode BackendError}. */
   static async open(
     uri: string,
@@ -64,6 +68,7 @@ export class Session {
     const session = new Session(uri, onDomainEvent, await connect(uri));
     try {
       await session.#listen();
+      session.host = await readHost(session.first);
     } catch (error) {
       await session.close();
       throw error instanceof LibvirtError ? connectError(uri, error) : error;
@@ -135,7 +140,7 @@ export class Session {
   async #take(): Promise<Connection> {
     while (this.#over === undefined) {
       const connection = this.#idle.pop();
-      if (connection === undefined) return await connect(this.uri);
+      if (connection === undefined) return await this.#connect();
       if (await connection.alive()) return connection;
       if (connection === this.first) {
         this.#idle.push(connection);
@@ -147,6 +152,21 @@ export class Session {
         showUri(this.uri)
       } was lost: ${this.#over}`,
     );
+  }
+
+  /** Another connection. The URI may have come to lead elsewhere since the first was made. */
+  async #connect(): Promise<Connection> {
+    const connection = await connect(this.uri);
+    try {
+      const host = await readHost(connection);
+      if (isSameHost(host, this.host)) return connection;
+      throw otherHost(this.uri, host, this.host);
+    } catch (error) {
+      await connection.close();
+      throw error instanceof LibvirtError
+        ? connectError(this.uri, error)
+        : error;
+    }
   }
 
   /** Lets calls that are under way finish, refuses those that wait for a connection, and closes all connections. */

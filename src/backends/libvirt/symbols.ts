@@ -84,6 +84,22 @@ export const SYMBOLS = {
     nonblocking: true,
   },
 
+  virConnectGetHostname: {
+    parameters: [
+      "pointer", // virConnectPtr conn
+    ],
+    result: "pointer", // char *, to be freed
+    nonblocking: true,
+  },
+
+  virConnectGetCapabilities: {
+    parameters: [
+      "pointer", // virConnectPtr conn
+    ],
+    result: "pointer", // char *, to be freed
+    nonblocking: true,
+  },
+
   virConnectSetKeepAlive: {
     parameters: [
       "pointer", // virConnectPtr conn
@@ -199,6 +215,15 @@ export const SYMBOLS = {
       "buffer", // int *state
       "buffer", // int *reason
       "u32", // unsigned int flags
+    ],
+    result: "i32",
+    nonblocking: true,
+  },
+
+  virDomainGetJobInfo: {
+    parameters: [
+      "pointer", // virDomainPtr domain
+      "buffer", // virDomainJobInfoPtr info
     ],
     result: "i32",
     nonblocking: true,

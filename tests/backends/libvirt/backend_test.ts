@@ -190,9 +190,9 @@ test(
 );
 
 test(
-  "a domain that was undefined cannot be started, and can again when it is defined anew",
+  "a domain that was undefined cannot be started, nor another one of its name, and can again when it is defined anew",
   async (hypervisor, backend) => {
-    hypervisor.define("www");
+    const uuid = hypervisor.define("www");
     const machine = await backend.machine(config("www"));
     hypervisor.do("Undefine", "www");
     assertEquals(await machine.state(), "off");
@@ -201,12 +201,23 @@ test(
     await assertRejects(
       () => machine.start(),
       BackendError,
-      'cannot start www: libvirt at test:///default has no domain "www"; ',
+      `cannot start www: libvirt at test:///default has no domain with the UUID ${uuid}; `,
     );
-    hypervisor.define("www");
+    const other = hypervisor.define("www");
+    await assertRejects(
+      () => machine.start(),
+      BackendError,
+      `the one of that name, ${other}, is another: remove www and add it again if that is meant`,
+    );
+    hypervisor.do("Create", "www");
+    assertEquals(await machine.state(), "off");
+    await machine.destroy(); // which is nothing to the other one
+    hypervisor.do("Destroy", "www");
+    hypervisor.do("Undefine", "www");
+    hypervisor.define("www", uuid);
     const told = listen(machine);
     assertEquals(await machine.start(), "started");
-    await until("told of the new domain of that name", () => told.length === 1);
+    await until("told that it runs", () => told.length === 1);
   },
 );
 

@@ -56,7 +56,7 @@ export class TestHypervisor implements Disposable {
   );
 
   /** Defines a domain that is off. */
-  define(name: string, uuid = crypto.randomUUID()): string {
+  define(name: string, uuid: string = crypto.randomUUID()): string {
     this.#free(
       this.#libvirt.symbols.virDomainDefineXML(
         this.#connection,

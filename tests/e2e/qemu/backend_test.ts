@@ -5,7 +5,9 @@ import {
   type Machine,
 } from "../../../src/backends/backend.ts";
 import { LIBVIRT } from "../../../src/backends/libvirt/description.ts";
+import { collectLog } from "../../collect_log.ts";
 import { openFiles } from "../../open_files.ts";
+import { run } from "../../run.ts";
 import { until } from "../../until.ts";
 import { booted, isDown } from "./guest.ts";
 import { type Guest, inSandbox, QEMU_URI, QemuRig } from "./rig.ts";
@@ -147,6 +149,73 @@ test(
       "told that it went off again",
       () => told.at(-1) === "off",
     );
+  },
+);
+
+test(
+  "when the URI leads to another host nothing is done to the domain of that name there, until it leads back",
+  {},
+  async ({ rig, guest, machine, told }) => {
+    await machine.start();
+    await rig.killLibvirtd();
+    await rig.startLibvirtd("elsewhere");
+    await until("the other host is noticed", async () => {
+      const { message } = await assertRejects(
+        () => machine.destroy(),
+        BackendError,
+      );
+      return /^libvirt at qemu:\/\/\/system is elsewhere \(UUID .*\) now and was \S+ \(UUID .*\): nothing is done/
+        .test(message);
+    });
+    assertEquals(
+      (await rig.virsh("domstate", guest.name)).trim(),
+      "running",
+      "it was destroyed",
+    );
+    assertEquals(told, ["running"]);
+    await rig.killLibvirtd();
+    await rig.startLibvirtd();
+    await until(
+      "its own host is back",
+      () => machine.destroy().then(() => true, () => false),
+    );
+    assertEquals(await machine.state(), "off");
+  },
+);
+
+test(
+  "a guest that somebody is saving is left alone until that is over",
+  {},
+  async ({ rig, guest, machine }) => {
+    const log = collectLog("backend");
+    await machine.start();
+    await booted(guest);
+    // A save into a pipe goes on for as long as nobody reads it.
+    const pipe = `/run/${crypto.randomUUID()}`;
+    await run(["mkfifo", pipe]);
+    using _end = await Deno.open(pipe, { read: true, write: true }); // so that no open waits
+    const saving = rig.virsh("save", guest.name, pipe);
+    await until(
+      "it is being saved",
+      async () =>
+        (await rig.virsh("domstate", guest.name, "--reason")).includes(
+          "paused (saving)",
+        ),
+    );
+    let isOver = false;
+    const starting = machine.start().finally(() => isOver = true);
+    await until("it is said", () => log.length > 0);
+    assertEquals(log, [
+      "INFO guest0: it is being saved; waiting until that is over",
+    ]);
+    assertEquals(isOver, false);
+    assertEquals(await machine.state(), "paused");
+    const reader = new Deno.Command("cat", { args: [pipe], stdout: "null" })
+      .spawn();
+    await saving;
+    assertEquals(await starting, "started"); // it is off by then
+    reader.kill();
+    await reader.status;
   },
 );
 

@@ -156,11 +156,16 @@ export class QemuRig implements AsyncDisposable {
     return run(["virsh", "-q", "-c", QEMU_URI, ...args]);
   }
 
-  /** Starts libvirtd; resolves when it serves. */
-  async startLibvirtd(): Promise<void> {
-    this.#libvirtd = new Deno.Command("sh", {
-      args: ["-c", `exec libvirtd >>${LIBVIRTD_LOG} 2>&1`],
-    }).spawn();
+  /** Starts libvirtd, on a host of that name if one is given; resolves when it serves. */
+  async startLibvirtd(host?: string): Promise<void> {
+    const [program, ...args] = [
+      ...host === undefined ? [] : ["unshare", "--uts"],
+      ...["sh", "-c"],
+      `${
+        host === undefined ? "" : `hostname ${host};`
+      } exec libvirtd >>${LIBVIRTD_LOG} 2>&1`,
+    ];
+    this.#libvirtd = new Deno.Command(program, { args }).spawn();
     await until(
       "libvirtd serves",
       () => this.virsh("list").then(() => true, () => false),
@@ -172,6 +177,11 @@ export class QemuRig implements AsyncDisposable {
     this.#libvirtd?.kill("SIGKILL");
     await this.#libvirtd?.status;
     this.#libvirtd = undefined;
+  }
+
+  /** Lets libvirtd hang, or go on: `STOP` or `CONT`. */
+  signalLibvirtd(signal: "SIGSTOP" | "SIGCONT"): void {
+    this.#libvirtd?.kill(signal);
   }
 
   /** The last that libvirtd and the guests said, for the message of a test that fails. */
