@@ -63,6 +63,11 @@ export const XAPI: BackendDescription = {
   },
   notXen: () =>
     "Synjitsu is told from the dom0 of its own host, and Jitsu is not in the dom0 of the pool's hosts",
+  notMachine: ({ name, uuid }) =>
+    // xapi's create_misc.ml; one that was renamed is known when the pool is asked.
+    uuid === undefined && name.startsWith("Control domain on host: ")
+      ? `name ${name} is a control domain: that is a host of the pool itself, which is neither started nor stopped`
+      : undefined,
   expectedConnect: (connect) =>
     parseConnect(connect) === undefined ? CONNECT_EXPECTED : undefined,
   open: async (options) =>

@@ -355,6 +355,20 @@ Deno.test("Xen's control domain is no unikernel, by its name and by its UUID", (
   );
 });
 
+Deno.test("the control domain of a pool's host is no unikernel", () => {
+  const problems = (keys: string) =>
+    problemsOf("-x", "xapi", "-c", "host", `dns=a,ip=10.0.0.1,${keys}`);
+  const [problem, ...others] = problems("name=Control domain on host: xs1");
+  assertEquals(others, []);
+  assert(
+    problem.endsWith(
+      "name Control domain on host: xs1 is a control domain: that is a host of the pool itself, which is neither started nor stopped",
+    ),
+    problem,
+  );
+  assertEquals(problems("name=Control domain"), []);
+});
+
 Deno.test("what a backend waits for counts as a wait", () => {
   const wait = (fields: string) => {
     const config = `dns=a,ip=10.0.0.1,name=a,${fields}`;
