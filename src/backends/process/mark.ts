@@ -20,6 +20,7 @@ import { readStat } from "../../procfs.ts";
 const RLIMIT_RSS = 5;
 
 const RUN_DIGITS = 11, COUNT_DIGITS = 7;
+const FIRST = 4n * 10n ** 18n, LAST = 5n * 10n ** 18n - 1n;
 
 /** How long processes that were killed may take to go, in milliseconds; one that waits for a disk goes later. */
 const KILLED_TIMEOUT_MS = 1000;
@@ -51,9 +52,7 @@ function setLimit(pid: number, soft: bigint): boolean {
 /** The mark that a process has, be it ours or an earlier daemon's. */
 export function markOf(pid: number): bigint | undefined {
   const soft = limitOf(pid)?.[0];
-  return soft !== undefined && /^4\d{18}$/.test(String(soft))
-    ? soft
-    : undefined;
+  return soft !== undefined && soft >= FIRST && soft <= LAST ? soft : undefined;
 }
 
 /** Has a process, and what it will start, bear the mark; false where it is gone or not ours to mark. */
@@ -61,17 +60,40 @@ export function setMark(pid: number, mark: bigint): boolean {
   return setLimit(pid, mark);
 }
 
-/** All that bear the mark and live; zombies do not. */
-export async function bearersOf(mark: bigint): Promise<number[]> {
-  const pids: number[] = [];
+/** By their marks, all processes that have one. */
+type Census = Map<bigint, number[]>;
+
+async function takeCensus(): Promise<Census> {
+  const census: Census = new Map();
   // Reading the directory is the pool's work, asking for a limit takes a microsecond.
   for await (const { name } of Deno.readDir("/proc")) {
     const pid = Number(name);
-    if (pid > 0 && pid !== Deno.pid && limitOf(pid)?.[0] === mark) {
-      pids.push(pid);
-    }
+    const mark = pid > 0 && pid !== Deno.pid ? markOf(pid) : undefined;
+    if (mark === undefined) continue;
+    const pids = census.get(mark);
+    if (pids) pids.push(pid);
+    else census.set(mark, [pid]);
   }
-  return pids.filter((pid) => lives(pid));
+  return census;
+}
+
+let running: Promise<unknown> = Promise.resolve();
+let waiting: Promise<Census> | undefined;
+/** A census that begins after the call: many machines that stop at once share one. */
+function nextCensus(): Promise<Census> {
+  if (waiting !== undefined) return waiting;
+  const begin = () => {
+    waiting = undefined;
+    return takeCensus();
+  };
+  waiting = running.then(begin, begin);
+  running = waiting;
+  return waiting;
+}
+
+/** All that bear the mark and live; zombies do not. */
+export async function bearersOf(mark: bigint): Promise<number[]> {
+  return (await nextCensus()).get(mark)?.filter(lives) ?? [];
 }
 
 function lives(pid: number): boolean {

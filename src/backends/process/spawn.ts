@@ -88,16 +88,17 @@ export class Spawner {
     const isForUs = command.uid === undefined &&
       (command.cwd === Deno.cwd() ||
         libc().posix_spawn_file_actions_addchdir_np !== null);
-    return this.#turns.run(() =>
-      bearing(
-        mark,
-        () =>
-          isForUs
-            ? spawnAsUs(command, reader)
-            : forkAs(command, reader !== undefined),
-      )
-    );
+    return this.#turns.run(async () => {
+      if (isForUs) return await bearing(mark, () => spawnAsUs(command, reader));
+      await nextTurn(); // one fork at a time, and everybody else between two
+      return await bearing(mark, () => forkAs(command, reader !== undefined));
+    });
   }
+}
+
+/** Resolves when everything else has had its turn. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
 }
 
 async function spawnAsUs(

@@ -357,6 +357,35 @@ for (const user of root ? [[], ["nobody:4711"]] : [[]]) {
   });
 }
 
+for (const user of root ? [[], ["nobody"]] : [[]]) {
+  Deno.test(`of many processes that are started at once${user.length ? " as another user" : ""} the first is there before the last is begun`, async () => {
+    await using backend = new TestBackend();
+    const keys = { command: "sleep 1000", user };
+    const machines = await Promise.all(
+      Array.from({ length: 50 }, (_, i) => backend.with(keys, `m${i}`)),
+    );
+    let turns = 0;
+    const timer = setInterval(() => turns++, 0);
+    const starts = machines.map((machine) => machine.start());
+    await Promise.race(starts);
+    assert(backend.told.length < 50, "others are yet to be started");
+    await Promise.all(starts);
+    clearInterval(timer);
+    assert(turns > 5, `everybody else had only ${turns} turns meanwhile`);
+  });
+}
+
+Deno.test("the output of more machines than there are threads in Deno's pool is read, and none is held for it", async () => {
+  const log = captureLog();
+  await using backend = new TestBackend();
+  for (let i = 0; i < 40; i++) {
+    const keys = { command: "sh -c 'echo up; exec sleep 1000'" };
+    await (await backend.with(keys, `m${i}`)).start();
+  }
+  await until("all lines", () => log.length === 40);
+  assert(await Deno.readTextFile("/proc/self/stat"), "which takes a thread");
+});
+
 Deno.test("kill_timeout is the grace period where it is given", async () => {
   await using backend = new TestBackend();
   const machine = (keys = {}) => backend.with({ command: "true", ...keys });
