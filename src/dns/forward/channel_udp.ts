@@ -24,8 +24,11 @@ import type { Server } from "./upstream.ts";
 const OWN_PER_SECOND = 256;
 /** How many sockets are shared beyond that, for each family of addresses, and for how many milliseconds each. */
 const SHARED = 64, SHARED_FOR = 1000;
-/** The largest reply taken over UDP: servers were told less, but some do not listen. */
-const MAX_REPLY = 4096;
+/**
+ * The largest reply taken over UDP: servers were told less, but some do not listen. Of a larger one comes an octet more
+ * than this, so that it can be told.
+ */
+export const MAX_REPLY = 4096;
 
 /**
  * Takes a packet that came from the server and has the query's ID; it is good only until the next one comes.
@@ -183,7 +186,7 @@ class Socket {
   }
 
   async #listen(): Promise<void> {
-    const buffer = new Uint8Array(MAX_REPLY);
+    const buffer = new Uint8Array(MAX_REPLY + 1);
     try {
       for (;;) {
         const [packet, peer] = await this.#socket.receive(buffer);

@@ -3,20 +3,22 @@
  *
  * Questions go over UDP. A reply counts when it comes from the server that was asked, to the port that asked, and
  * matches the query (upstream_query.ts). A reply that is truncated, or right but for the case of the question, makes
- * the same server be asked over TCP (RFC 7766 section 5), where nobody can forge what he does not see. Who is asked
- * when is decided in exchange_schedule.ts.
+ * the same server be asked over TCP (RFC 7766 section 5), where nobody can forge what he does not see. One that cannot
+ * be read, or does not repeat the question, is in doubt: it counts only if nothing better comes. Who is asked when is
+ * decided in schedule.ts.
  *
  * @module
  */
-import { log } from "../../log.ts";
 import { Flag, HEADER_SIZE, Rcode, Type } from "../wire/constants.ts";
 import { Deadlines } from "./deadlines.ts";
 import { type Attempt, Schedule } from "./schedule.ts";
 import { exchangeOverTcp } from "./channel_tcp.ts";
 import { decodeMessage, type Message } from "../wire/message.ts";
+import { WireError } from "../wire/name.ts";
 import type { Upstream } from "./upstream.ts";
 import { orderOf } from "./upstream_order.ts";
 import {
+  hasCapitals,
   isAnswer,
   Match,
   matchReply,
@@ -24,7 +26,7 @@ import {
   upstreamQuery,
   type UpstreamQuestion,
 } from "./upstream_query.ts";
-import type { Ticket, UpstreamSockets } from "./channel_udp.ts";
+import { MAX_REPLY, type Ticket, type UpstreamSockets } from "./channel_udp.ts";
 
 /** Those of all exchanges. */
 const deadlines = new Deadlines();
@@ -58,6 +60,14 @@ export class Exchange {
   #closed = false;
   /** The first response that is no answer. */
   #failure: Message | undefined;
+  /** The first error that does not repeat the question. */
+  #bareError: Message | undefined;
+  /** What is wrong with the replies of servers. */
+  readonly #unreadable = new Map<Upstream, string>();
+  /** Servers that said they cannot read a query with an OPT record, and are asked without. */
+  readonly #withoutEdns = new Set<Upstream>();
+  /** Servers whose replies count in any case, since they cannot be asked over TCP. */
+  readonly #anyCase = new Set<Upstream>();
 
   /** @param patience milliseconds until it fails */
   constructor(
@@ -96,8 +106,13 @@ export class Exchange {
 
   /** Asks whoever is due, and comes back when the next one is. */
   #advance(): void {
-    this.#callOff();
     const now = performance.now();
+    for (const attempt of this.#schedule.doubtful(now)) {
+      const settle = attempt.doubt;
+      attempt.doubt = undefined;
+      settle?.();
+    }
+    this.#callOff();
     const due = this.#schedule.due(now);
     if (now >= this.#deadline || this.#schedule.isHopeless(now)) {
       return this.#giveUp();
@@ -107,9 +122,10 @@ export class Exchange {
     this.#callOff = deadlines.add(next, () => this.#advance());
   }
 
-  #send(attempt: Attempt, edns?: boolean): void {
+  #send(attempt: Attempt): void {
     const { upstream } = attempt, at = performance.now();
-    edns ??= upstream.speaksEdns(at);
+    const edns = !this.#withoutEdns.has(upstream) &&
+      (this.#question.dnssecOk || upstream.edns.isAssumed(at));
     this.#schedule.sent(attempt, at);
     const sent = { attempt, edns, at, done: false };
     try {
@@ -131,78 +147,112 @@ export class Exchange {
     if (match === Match.NONE) return;
     const now = performance.now();
     upstream.heard(now);
-    const isCut = (reply[2] & Flag.TC >> 8) !== 0;
-    if (isCut || match === Match.OTHER_CASE && upstream.keepsCase(now)) {
+    const isCut = (reply[2] & Flag.TC >> 8) !== 0 || reply.length > MAX_REPLY;
+    const isOtherCase = match === Match.OTHER_CASE &&
+      upstream.case.isAssumed(now) && !this.#anyCase.has(upstream);
+    if (match !== Match.BARE_ERROR && (isCut || isOtherCase)) {
       // Another one may have been sent again: one connection is enough.
       if (attempt.overTcp) return;
       sent.done = true;
-      this.#askOverTcp(query, sent, isCut);
+      const why = isCut ? "cuts its reply short over UDP" : undefined;
+      this.#askOverTcp(query, sent, why);
       return;
     }
     const message = this.#decode(reply);
-    // What cannot be read may be a forgery, and the right one may follow.
-    if (message === undefined) return;
+    if (typeof message === "string") {
+      const why = `sends a reply that cannot be read (${message})`;
+      this.#unreadable.set(upstream, why);
+      return this.#doubt(attempt, () => {
+        sent.done = true;
+        this.#askOverTcp(query, sent, why);
+      });
+    }
+    if (match === Match.BARE_ERROR) {
+      this.#bareError ??= message;
+      return this.#doubt(attempt, () => {
+        if (sent.done) return;
+        sent.done = true;
+        this.#judge(message, sent);
+      });
+    }
     sent.done = true;
+    attempt.doubt = undefined;
     if (isAnswer(rcodeOf(message))) upstream.answered(now - sent.at, now);
+    if (match === Match.REPLY && hasCapitals(query, this.#question)) {
+      upstream.case.shown();
+    }
     this.#judge(message, sent);
   }
 
+  /** What came may be forged, and the right reply may follow. Meanwhile the next server is asked. */
+  #doubt(attempt: Attempt, settle: () => void): void {
+    attempt.doubt ??= settle;
+    this.#advance();
+  }
+
+  /** @param why there is no use in what came over UDP; undefined where only the case of the question is another */
   async #askOverTcp(
     query: Uint8Array,
     sent: Sent,
-    isCut: boolean,
+    why: string | undefined,
   ): Promise<void> {
-    const { attempt, attempt: { upstream }, edns } = sent;
+    const { attempt, attempt: { upstream } } = sent;
     attempt.overTcp = true;
     this.#connections ??= new AbortController();
-    let reply: Uint8Array | undefined, failure = "the reply is of no use";
+    let message: Message | undefined, match: Match = Match.NONE;
+    let failure = "the reply is of no use";
     try {
-      reply = await exchangeOverTcp(
+      const reply = await exchangeOverTcp(
         query,
         upstream,
         this.#connections.signal,
       );
+      match = this.#match(reply, query);
+      const decoded = match === Match.NONE ? undefined : this.#decode(reply);
+      if (typeof decoded === "string") failure += `: ${decoded}`;
+      else if (decoded && (decoded.flags & Flag.TC) === 0) message = decoded;
     } catch (error) {
       failure = error instanceof Error ? error.message : String(error);
     }
     if (this.#closed) return;
     attempt.overTcp = false;
     const now = performance.now();
-    const match = reply === undefined ? Match.NONE : this.#match(reply, query);
-    const message = match === Match.NONE ? undefined : this.#decode(reply!);
-    if (message !== undefined && (message.flags & Flag.TC) === 0) {
+    if (message !== undefined) {
       upstream.heard(now);
-      if (match === Match.OTHER_CASE) upstream.foldsCase(now);
+      if (match === Match.OTHER_CASE) this.#lackedCase(upstream, now);
       this.#judge(message, sent);
-    } else if (isCut) {
-      const reason =
-        `${upstream.name} cuts its reply short over UDP, and over TCP ${failure}`;
-      this.#rule(attempt, reason);
+    } else if (why !== undefined) {
+      this.#rule(attempt, `${upstream.name} ${why}, and over TCP ${failure}`);
     } else {
-      log("dns").warn(
-        `${upstream.name} changes the case of questions and cannot be asked over TCP (${failure}): its replies are easier to forge`,
-      );
-      upstream.foldsCase(now);
-      this.#send(attempt, edns);
+      this.#lackedCase(upstream, now);
+      this.#anyCase.add(upstream);
+      this.#send(attempt);
     }
+  }
+
+  #lackedCase(upstream: Upstream, now: number): void {
+    upstream.lackedCase(String(this.#question.octets), now);
   }
 
   /** A response that is whole and from the server. */
   #judge(message: Message, { attempt, edns }: Sent): void {
     const { upstream } = attempt, now = performance.now();
     const rcode = rcodeOf(message);
+    const hasOpt = message.additionals.some(({ type }) => type === Type.OPT);
+    if (hasOpt) upstream.edns.shown();
     if (isAnswer(rcode)) {
-      // Asked with an OPT record, it had said FORMERR or NOTIMP.
-      if (!edns && upstream.speaksEdns(now)) upstream.lacksEdns(now);
+      if (!edns && this.#withoutEdns.has(upstream)) {
+        upstream.lackedEdns(String(this.#question.octets), now);
+      }
       for (const { upstream, useless } of this.#schedule.attempts) {
         if (useless !== undefined) upstream.failed(now);
       }
       this.#outcome.resolve(message);
     } else if (
-      edns && (rcode === Rcode.FORMERR || rcode === Rcode.NOTIMP) &&
-      !message.additionals.some(({ type }) => type === Type.OPT)
+      edns && !hasOpt && (rcode === Rcode.FORMERR || rcode === Rcode.NOTIMP)
     ) {
-      this.#send(attempt, false); // RFC 6891 section 6.2.2
+      this.#withoutEdns.add(upstream); // RFC 6891 section 6.2.2
+      this.#send(attempt);
     } else {
       this.#failure ??= message;
       this.#rule(attempt, `${upstream.name} fails with RCODE ${rcode}`);
@@ -217,12 +267,12 @@ export class Exchange {
 
   #giveUp(): void {
     // A server's own failure says more than that another one was silent.
-    if (this.#failure !== undefined) {
-      return this.#outcome.resolve(this.#failure);
-    }
-    const reasons = this.#schedule.attempts.map(({ upstream, useless }) =>
-      useless ?? `${upstream.name} does not reply`
-    );
+    const failure = this.#failure ?? this.#bareError;
+    if (failure !== undefined) return this.#outcome.resolve(failure);
+    const reasons = this.#schedule.attempts.map(({ upstream, useless }) => {
+      const what = this.#unreadable.get(upstream) ?? "does not reply";
+      return useless ?? `${upstream.name} ${what}`;
+    });
     this.#outcome.reject(new ExchangeError(reasons.join("; ")));
   }
 
@@ -230,13 +280,14 @@ export class Exchange {
     return matchReply(reply, query, this.#question.octets.length);
   }
 
-  /** A reply, with the case that was made up for the question taken back. */
-  #decode(packet: Uint8Array): Message | undefined {
+  /** A reply, with the case that was made up for the question taken back; what is wrong with one that cannot be read. */
+  #decode(packet: Uint8Array): Message | string {
     if (packet[5] === 1) packet.set(this.#question.octets, HEADER_SIZE);
     try {
-      return decodeMessage(packet);
-    } catch {
-      return undefined;
+      return decodeMessage(packet, "ignored");
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      return error.message;
     }
   }
 }

@@ -1,8 +1,8 @@
 /**
  * When each server of an exchange is asked, and when there is no more to hope for.
  *
- * Servers have their turns one after the other, the next one when the last is of no use or its patience is over. When
- * all were asked, those that are silent are asked again: a packet may be lost.
+ * Servers have their turns one after the other, the next one when the last is of no use, in doubt, or its patience is
+ * over. When all were asked, those that are silent are asked again: a packet may be lost.
  *
  * @module
  */
@@ -24,6 +24,8 @@ export interface Attempt {
   overTcp: boolean;
   /** Why there is no use in asking it again. */
   useless: string | undefined;
+  /** What to make of a reply that may be forged, or could not be read, when nothing better comes in its time. */
+  doubt: (() => void) | undefined;
 }
 
 /** The turns of an exchange. */
@@ -44,6 +46,7 @@ export class Schedule {
       waitUntil: Infinity,
       overTcp: false,
       useless: undefined,
+      doubt: undefined,
     }));
     this.#turn = deadline / 2 / servers.length;
     this.#probe = probe;
@@ -66,6 +69,13 @@ export class Schedule {
       );
   }
 
+  /** Those in doubt whose time is over: there is nothing better to come. */
+  doubtful(now: number): Attempt[] {
+    return this.#open.filter(({ doubt, waitUntil, overTcp }) =>
+      doubt !== undefined && waitUntil <= now && !overTcp
+    );
+  }
+
   /** Notes who is silent, and returns who is to be asked now. */
   due(now: number): Attempt[] {
     const open = this.#open;
@@ -82,7 +92,10 @@ export class Schedule {
       const probe = open.find(({ upstream }) => upstream === this.#probe);
       return probe === undefined ? [next] : [next, probe];
     }
-    if (current.useless === undefined && current.waitUntil > now) return [];
+    const { useless, doubt, waitUntil } = current;
+    if (useless === undefined && doubt === undefined && waitUntil > now) {
+      return [];
+    }
     this.#current = next;
     return [next];
   }

@@ -6,6 +6,8 @@
  *
  * @module
  */
+import { log } from "../../log.ts";
+import { Capability } from "./capability.ts";
 
 /** Where a DNS server is. */
 export interface Server {
@@ -27,8 +29,6 @@ const MEASURE_AGE = 10_000;
 const PROBE_INTERVAL = 30_000;
 /** How long a server that does not reply is left alone: doubled with every failure, up to a minute. */
 const MIN_REST = 1000, MAX_REST = 60_000;
-/** How long it is remembered what a server cannot do. */
-const INCAPABLE_FOR = 15 * 60_000;
 
 /** An upstream server. */
 export class Upstream implements Server {
@@ -46,8 +46,10 @@ export class Upstream implements Server {
   #failures = 0;
   #failedAt = -Infinity;
   #probeAt = -Infinity;
-  #plainUntil = -Infinity;
-  #foldsUntil = -Infinity;
+  /** Whether it takes queries with an OPT record. */
+  readonly edns = new Capability();
+  /** Whether it repeats the question in the case it was asked in. */
+  readonly case = new Capability();
 
   constructor({ address, port }: Server) {
     this.address = address;
@@ -135,23 +137,27 @@ export class Upstream implements Server {
     this.#failures++;
   }
 
-  /** Whether it takes queries with an OPT record. */
-  speaksEdns(now: number): boolean {
-    return now >= this.#plainUntil;
+  /** What it was found not to be able to do, in words; none is known of most servers. */
+  lacks(now: number): string[] {
+    const lacks: string[] = [];
+    if (!this.edns.isAssumed(now)) lacks.push("EDNS");
+    if (!this.case.isAssumed(now)) lacks.push("the case of questions");
+    return lacks;
   }
 
-  /** It refuses queries with an OPT record and answers those without (RFC 6891 section 6.2.2). */
-  lacksEdns(now: number): void {
-    this.#plainUntil = now + INCAPABLE_FOR;
+  /** It answered `question` only without an OPT record (RFC 6891 section 6.2.2). */
+  lackedEdns(question: string, now: number): void {
+    if (!this.edns.lacking(question, now)) return;
+    log("dns").warn(
+      `${this.name} does not know EDNS: for a while it is asked without, but where a client wants DNSSEC`,
+    );
   }
 
-  /** Whether it repeats the question in the case it was asked in. */
-  keepsCase(now: number): boolean {
-    return now >= this.#foldsUntil;
-  }
-
-  /** It repeats the question in another case. */
-  foldsCase(now: number): void {
-    this.#foldsUntil = now + INCAPABLE_FOR;
+  /** It repeated `question` in another case. */
+  lackedCase(question: string, now: number): void {
+    if (!this.case.lacking(question, now)) return;
+    log("dns").warn(
+      `${this.name} changes the case of questions: for a while that is put up with, and its replies are easier to forge`,
+    );
   }
 }

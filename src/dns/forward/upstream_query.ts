@@ -92,8 +92,10 @@ export const Match = {
   NONE: 0,
   /** Its reply, but for the case of the question. */
   OTHER_CASE: 1,
+  /** An error that repeats nothing of the question: who forges it needs to guess no more than port and ID. */
+  BARE_ERROR: 2,
   /** Its reply. */
-  REPLY: 2,
+  REPLY: 3,
 } as const;
 export type Match = typeof Match[keyof typeof Match];
 
@@ -114,7 +116,7 @@ export function matchReply(
   const questions = packet[4] << 8 | packet[5];
   if (questions === 0 && !isAnswer(flags & RCODE_MASK)) {
     // Some servers that cannot read a query repeat nothing of it.
-    return Match.REPLY;
+    return Match.BARE_ERROR;
   }
   const end = HEADER_SIZE + questionLength;
   if (questions !== 1 || packet.length < end) return Match.NONE;
@@ -126,6 +128,14 @@ export function matchReply(
     match = Match.OTHER_CASE;
   }
   return match;
+}
+
+/** Whether letters of the question were put in capitals: only then does the case of a reply say something. */
+export function hasCapitals(
+  query: Uint8Array,
+  { octets }: UpstreamQuestion,
+): boolean {
+  return octets.some((octet, i) => octet !== query[HEADER_SIZE + i]);
 }
 
 /** Whether a response code tells of the name that was asked for, not of the server (YXDOMAIN: RFC 6672 section 2.2). */

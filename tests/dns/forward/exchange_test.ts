@@ -5,6 +5,7 @@ import {
   assertRejects,
 } from "@std/assert";
 import {
+  DO,
   Flag,
   HEADER_SIZE,
   Rcode,
@@ -32,9 +33,14 @@ import {
 /** What comes of asking these servers. */
 async function ask(
   servers: Upstream[],
-  { patience = 4500, started = (_: Exchange) => {} } = {},
+  {
+    patience = 4500,
+    started = (_: Exchange) => {},
+    name = "www.Example.NET",
+    parts = {} as Partial<Message>,
+  } = {},
 ): Promise<Message> {
-  const { packet, query } = clientQuery("www.Example.NET");
+  const { packet, query } = clientQuery(name, Type.A, parts);
   const question = upstreamQuestion(packet, query);
   const sockets = new UpstreamSockets();
   const exchange = new Exchange(question, servers, sockets, patience);
@@ -338,26 +344,55 @@ Deno.test("a reply in another case makes the server be asked over TCP, and the a
   );
   assertEquals(addresses(await ask([server.server])), ["192.0.2.80"]);
   // Its case is right over TCP: somebody else may have forged the other reply.
-  assert(server.server.keepsCase(performance.now()));
+  assertEquals(server.server.lacks(performance.now()), []);
 });
 
-Deno.test("a server that keeps no case over TCP either is believed over UDP from then on", async () => {
+const NAMES = ["one.example.net", "two.example.net", "three.example.net"];
+
+Deno.test("a server that keeps no case over TCP either, whatever the name, is believed over UDP from then on", async () => {
   await using server = startUpstream(
     ({ query, reply }) => reply(inOtherCase(answer(query))),
     { tcp: true },
   );
-  assertEquals(addresses(await ask([server.server])), ["192.0.2.80"]);
-  assertEquals(addresses(await ask([server.server])), ["192.0.2.80"]);
-  assertEquals(server.transports, ["udp", "tcp", "udp"]);
+  for (const name of [NAMES[0], ...NAMES, "four.example.net"]) {
+    const reply = await ask([server.server], { name });
+    assertEquals(addresses(reply), ["192.0.2.80"]);
+  }
+  const overBoth = ["udp", "tcp"];
+  assertEquals(
+    server.transports,
+    [overBoth, overBoth, overBoth, overBoth, "udp"].flat(),
+  );
 });
 
 Deno.test("a server that keeps no case and has no TCP is asked again and believed", async () => {
   await using server = startUpstream(({ query, reply }) =>
     reply(inOtherCase(answer(query)))
   );
-  assertEquals(addresses(await ask([server.server])), ["192.0.2.80"]);
-  assertEquals(addresses(await ask([server.server])), ["192.0.2.80"]);
-  assertEquals(server.transports, ["udp", "udp", "udp"]);
+  for (const name of [...NAMES, "four.example.net"]) {
+    const reply = await ask([server.server], { name });
+    assertEquals(addresses(reply), ["192.0.2.80"]);
+  }
+  assertEquals(server.transports, Array(7).fill("udp"));
+});
+
+Deno.test("a server that has ever kept the case is believed over TCP alone where it does not", async () => {
+  await using server = startUpstream(
+    ({ query, reply, transport }) =>
+      reply(
+        query.questions[0].name[0] === 4
+          ? inOtherCase(answer(query, "192.0.2.1"))
+          : answer(query, transport === "udp" ? "192.0.2.2" : "192.0.2.3"),
+      ),
+    { tcp: true },
+  );
+  await ask([server.server], { name: "nnnnnnnnnnnnnnnnnnnnnnnn.example.net" });
+  for (let i = 0; i < 6; i++) {
+    const reply = await ask([server.server], { name: `odd${i}.example.net` });
+    assertEquals(addresses(reply), ["192.0.2.1"]);
+  }
+  const odd = server.transports.slice(1);
+  assertEquals(odd, Array(6).fill(["udp", "tcp"]).flat());
 });
 
 Deno.test("the case that was made up is in no reply", async () => {
@@ -396,19 +431,120 @@ function withoutEdns(rcode: number, parts: Partial<Message> = {}) {
       : reply({ ...failure(query, rcode), ...parts });
 }
 
-Deno.test("a server that does not know EDNS is asked again without it, and that is remembered (RFC 6891 section 6.2.2)", async () => {
+Deno.test("a server that does not know EDNS is asked again without it, and that is remembered after some names (RFC 6891 section 6.2.2)", async () => {
   for (const rcode of [Rcode.FORMERR, Rcode.NOTIMP]) {
     for (const questions of [undefined, []]) {
       const parts = questions === undefined ? {} : { questions };
       await using server = startUpstream(withoutEdns(rcode, parts));
-      assertEquals(addresses(await ask([server.server])), ["192.0.2.80"]);
-      assertEquals(addresses(await ask([server.server])), ["192.0.2.80"]);
+      for (const name of [NAMES[0], ...NAMES, "four.example.net"]) {
+        const reply = await ask([server.server], { name });
+        assertEquals(addresses(reply), ["192.0.2.80"]);
+      }
       assertEquals(
         server.received.map(({ query }) => query.additionals.length),
-        [1, 0, 0],
+        [1, 0, 1, 0, 1, 0, 1, 0, 0],
+      );
+      assertEquals(server.server.lacks(performance.now()), ["EDNS"]);
+      // A client that wants DNSSEC is worth another try.
+      await ask([server.server], { parts: { additionals: [optRecord(DO)] } });
+      assertEquals(
+        server.received.slice(-2).map(({ query }) => query.additionals.length),
+        [1, 0],
       );
     }
   }
+});
+
+Deno.test("a server that has ever sent an OPT record is asked with one, whatever it says to some names", async () => {
+  await using server = startUpstream(({ query, reply }) => {
+    const hasOpt = query.additionals.length > 0;
+    const isOdd = query.questions[0].name[0] !== 3;
+    if (hasOpt && isOdd) return reply(failure(query, Rcode.FORMERR));
+    const additionals = hasOpt ? [optRecord()] : [];
+    return reply(answer(query, undefined, { additionals }));
+  });
+  await ask([server.server]); // www
+  for (let i = 0; i < 6; i++) {
+    const reply = await ask([server.server], { name: `odd${i}.example.net` });
+    assertEquals(addresses(reply), ["192.0.2.80"]);
+  }
+  await ask([server.server]);
+  assertEquals(server.received.at(-1)!.query.additionals.length, 1);
+  assertEquals(server.server.lacks(performance.now()), []);
+});
+
+Deno.test("an error that does not repeat the question, which is easy to forge, does not count when the right reply follows", async () => {
+  for (const rcode of [Rcode.FORMERR, Rcode.SERVFAIL, Rcode.REFUSED]) {
+    await using server = startUpstream(async ({ query, reply }) => {
+      await reply({ ...failure(query, rcode), questions: [] });
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      await reply(answer(query, undefined, { additionals: [optRecord()] }));
+    });
+    const reply = await ask([server.server]);
+    assertEquals([addresses(reply), reply.additionals.length], [
+      ["192.0.2.80"],
+      1,
+    ]);
+    assertEquals(server.received.length, 1);
+  }
+});
+
+Deno.test("an error that does not repeat the question counts when nothing else comes, and the next server is asked at once", async () => {
+  await using bare = startUpstream(({ query, reply }) =>
+    reply({ ...failure(query, Rcode.REFUSED), questions: [] })
+  );
+  assertEquals((await ask([bare.server])).rcode, Rcode.REFUSED);
+  assertEquals(bare.received.length, 1);
+  const short = await ask([bare.server], { patience: 30 });
+  assertEquals(short.rcode, Rcode.REFUSED);
+  await using other = startUpstream(({ query, reply }) => reply(answer(query)));
+  bare.server.answered(1, performance.now());
+  other.server.answered(50, performance.now());
+  const reply = await ask([bare.server, other.server]);
+  assertEquals(addresses(reply), ["192.0.2.80"]);
+});
+
+Deno.test("octets after the last record of a reply are ignored", async () => {
+  await using server = startUpstream(({ query, reply }) =>
+    reply(Uint8Array.of(...encodeMessage(answer(query)), 0))
+  );
+  assertEquals(addresses(await ask([server.server])), ["192.0.2.80"]);
+});
+
+Deno.test("a reply over UDP that is too large to be taken makes the server be asked over TCP", async () => {
+  const large = (query: Message) => ({
+    answers: Array(400).fill(answer(query).answers[0]),
+  });
+  await using server = startUpstream(
+    ({ query, reply }) => reply(answer(query, undefined, large(query))),
+    { tcp: true },
+  );
+  const reply = await ask([server.server]);
+  assertEquals(reply.answers.length, 400);
+  assertEquals(server.transports, ["udp", "tcp"]);
+});
+
+Deno.test("a reply that cannot be read is asked for over TCP, and told as what it is", async () => {
+  const cut = (query: Message) => encodeMessage(answer(query)).subarray(0, -1);
+  await using server = startUpstream(
+    ({ query, transport, reply }) =>
+      reply(transport === "udp" ? cut(query) : answer(query)),
+    { tcp: true },
+  );
+  assertEquals(addresses(await ask([server.server])), ["192.0.2.80"]);
+  await using never = startUpstream(({ query, reply }) => reply(cut(query)), {
+    tcp: true,
+  });
+  await assertRejects(
+    () => ask([never.server]),
+    ExchangeError,
+    `${never.server.name} sends a reply that cannot be read (a record's data runs past the end), and over TCP the reply is of no use: a record's data runs past the end`,
+  );
+  await assertRejects(
+    () => ask([never.server], { patience: 30 }),
+    ExchangeError,
+    "cannot be read",
+  );
 });
 
 Deno.test("a query is replied to once: replies that are repeated set nothing in motion", async () => {
@@ -430,7 +566,7 @@ Deno.test("FORMERR from a server that knows EDNS, or to a query without it, is a
   );
   assertEquals((await ask([never.server])).rcode, Rcode.FORMERR);
   assertEquals(never.received.length, 2);
-  assert(never.server.speaksEdns(performance.now()));
+  assertEquals(never.server.lacks(performance.now()), []);
 });
 
 Deno.test("a response code that only an OPT record carries is no answer", async () => {

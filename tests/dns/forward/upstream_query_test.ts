@@ -141,7 +141,7 @@ Deno.test("a server that cannot read a query may leave out the question, but can
     matchOf((_, query) =>
       encodeMessage({ ...failure(decodeMessage(query), rcode), questions: [] })
     );
-  assertEquals(bare(Rcode.FORMERR), Match.REPLY);
+  assertEquals(bare(Rcode.FORMERR), Match.BARE_ERROR);
   assertEquals(bare(Rcode.NOERROR), Match.NONE);
   assertEquals(bare(Rcode.NXDOMAIN), Match.NONE);
 });

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { collectLog } from "../../collect_log.ts";
 import { Upstream } from "../../../src/dns/forward/upstream.ts";
 
 const SECOND = 1000;
@@ -9,8 +10,7 @@ Deno.test("nothing is known of a server that was never asked", () => {
   assertEquals(server.works, false);
   assertEquals(server.roundTrip, Infinity);
   assertEquals(server.wantsProbe(0), true);
-  assertEquals(server.speaksEdns(0), true);
-  assertEquals(server.keepsCase(0), true);
+  assertEquals(server.lacks(0), []);
 });
 
 Deno.test("the round trip is smoothed, and patience follows from it (RFC 6298 section 2)", () => {
@@ -85,14 +85,18 @@ Deno.test("only one query probes at a time", () => {
   assertEquals([working.works, working.failures], [true, 0]);
 });
 
-Deno.test("what a server cannot do is remembered for a quarter of an hour", () => {
+Deno.test("what a server cannot do is told and logged once, and remembered for a quarter of an hour", () => {
   const server = fresh();
-  server.lacksEdns(0);
-  server.foldsCase(0);
+  const lines = collectLog("dns");
+  for (const question of ["a", "a", "b", "c", "d"]) {
+    server.lackedEdns(question, 0);
+    server.lackedCase(question, 0);
+  }
+  assertEquals(lines.map((line) => line.split(":")[0]), [
+    "WARN 192.0.2.53#53 does not know EDNS",
+    "WARN 192.0.2.53#53 changes the case of questions",
+  ]);
   const end = 15 * 60 * SECOND;
-  assertEquals(
-    [server.speaksEdns(end - 1), server.keepsCase(end - 1)],
-    [false, false],
-  );
-  assertEquals([server.speaksEdns(end), server.keepsCase(end)], [true, true]);
+  assertEquals(server.lacks(end - 1), ["EDNS", "the case of questions"]);
+  assertEquals(server.lacks(end), []);
 });
