@@ -23,6 +23,7 @@ export const REQUESTS = {
   remove: { name: "string!", stop: "boolean" },
   history: { name: "string", limit: "number!" },
   reload: { stop: "boolean" },
+  upstreams: {},
 } as const;
 
 type FieldType = {
@@ -69,6 +70,22 @@ export interface UnikernelStatus {
   timeToReady: number | null;
   /** Its CONFIG. */
   spec: string;
+}
+
+/** How a server is that other names are asked of. */
+export interface UpstreamStatus {
+  /** Whose names it is asked about: a domain, or `.` for all that have no server of their own. */
+  domain: string;
+  /** Its address and port. */
+  server: string;
+  /** Whether it has replied, and not failed since. */
+  works: boolean;
+  /** The smoothed round trip, in milliseconds; `null` where none was measured. */
+  roundTrip: number | null;
+  /** How often in a row it has failed. */
+  failures: number;
+  /** What it was found not to be able to do, and is not asked for at the moment. */
+  lacks: string[];
 }
 
 /** What a reload did: the names of the unikernels. */

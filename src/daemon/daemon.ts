@@ -7,7 +7,7 @@ import { turnClock } from "../clock.ts";
 import { ControlError } from "../control/protocol.ts";
 import { ControlServer, type Handler } from "../control/server.ts";
 import { collectGarbage } from "./garbage.ts";
-import { forwarderFor, guardFor, listen } from "./dns.ts";
+import { forwarderFor, guardFor, listen, upstreamsOf } from "./dns.ts";
 import { Holders } from "./holders.ts";
 import { Operator } from "../operate/operator.ts";
 import { type DaemonOptions, StartError } from "./options.ts";
@@ -83,7 +83,14 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   );
   const recorder = new Recorder(store, now, () => registry.all());
   if (options.persistdb !== undefined) recorder.count();
-  const operator = new Operator({ ...given, registry, store, recorder, now });
+  const operator = new Operator({
+    ...given,
+    registry,
+    store,
+    recorder,
+    now,
+    upstreams: () => upstreamsOf(forwarder),
+  });
   let control: ControlServer | undefined;
   try {
     await serveAll(registry, recorder, toServe);

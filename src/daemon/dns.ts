@@ -8,8 +8,9 @@ import { canonicalAddress } from "../net/address.ts";
 import { Cookies } from "../dns/serve/cookies.ts";
 import { UpstreamForwarder } from "../dns/forward/forwarder.ts";
 import { Guard } from "../dns/serve/guard.ts";
+import type { UpstreamStatus } from "../control/protocol.ts";
 import { ListenError, Listeners } from "../dns/serve/endpoints.ts";
-import { type Name, parseName, ROOT } from "../dns/wire/name.ts";
+import { formatName, type Name, parseName, ROOT } from "../dns/wire/name.ts";
 import { ResolvConf } from "../dns/forward/resolv_conf.ts";
 import type { Responder } from "../dns/serve/responder.ts";
 import { Route, Routes } from "../dns/forward/routes.ts";
@@ -53,6 +54,25 @@ export function forwarderFor(
       exceptions: privateAnswers.exceptions.map((each) => parseName(each)),
     },
   });
+}
+
+/** How the servers are that are asked, for the operator. */
+export async function upstreamsOf(
+  forwarder: UpstreamForwarder | undefined,
+): Promise<UpstreamStatus[]> {
+  const routes = await forwarder?.servers() ?? [], now = performance.now();
+  return routes.flatMap(({ domain, servers }) =>
+    servers.map((server) => ({
+      domain: formatName(domain),
+      server: server.name,
+      works: server.works,
+      roundTrip: server.roundTrip === Infinity
+        ? null
+        : Math.round(server.roundTrip * 10) / 10,
+      failures: server.failures,
+      lacks: server.lacks(now),
+    }))
+  );
 }
 
 /** Whether packets to an address come to a socket that is bound to `bind`, as the interfaces are now. */

@@ -12,6 +12,7 @@ import {
   type Request,
   restartNeeded,
   type UnikernelStatus,
+  type UpstreamStatus,
 } from "../control/protocol.ts";
 import type { Handler, Reply } from "../control/server.ts";
 import { log } from "../log.ts";
@@ -38,6 +39,8 @@ export interface OperatorOptions {
   readSpec: ReadSpec;
   /** Reads the configuration again; all of it, or nothing. */
   reload(): Reloaded | Unreadable;
+  /** How the servers are that other names are asked of. */
+  upstreams(): Promise<UpstreamStatus[]>;
 }
 
 /** See the module's comment. */
@@ -73,6 +76,7 @@ export class Operator {
     remove: ({ name, stop }) => this.#remove(name, stop ?? false),
     history: ({ name, limit }) => this.#history(limit, name),
     reload: async ({ stop }) => ({ result: await this.reload(stop) }),
+    upstreams: async () => ({ items: await this.#options.upstreams() }),
   };
 
   #status(name?: string): Promise<Reply> {

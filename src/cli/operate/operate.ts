@@ -12,13 +12,14 @@ import {
   restartNeeded,
   type UnikernelStatus,
   Unreachable,
+  type UpstreamStatus,
 } from "../../control/protocol.ts";
 import type { HistoryEvent } from "../../store/store.ts";
 import { visible, visibleJson } from "../../visible.ts";
 import type { CommandRequest } from "../read/commands.ts";
 import { type Answer, StoppedDaemon } from "./stopped.ts";
 import { write } from "../output.ts";
-import { historyLines, statusTable } from "./table.ts";
+import { historyLines, statusTable, upstreamTable } from "./table.ts";
 
 /** Milliseconds between two looks of `status --watch`. */
 const WATCH_INTERVAL = 1000;
@@ -87,6 +88,11 @@ async function perform(
       const { items } = await ask({ command, limit, name: operand });
       if (values.json) return printJson(items);
       return print(historyLines(items as HistoryEvent[]));
+    }
+    case "upstreams": {
+      const { items } = await ask({ command });
+      if (values.json) return printJson(items);
+      return print(upstreamTable(items as UpstreamStatus[]));
     }
     case "reload": {
       const { result } = await ask({ command, stop: values.stop as boolean });

@@ -3,7 +3,10 @@
  *
  * @module
  */
-import type { UnikernelStatus } from "../../control/protocol.ts";
+import type {
+  UnikernelStatus,
+  UpstreamStatus,
+} from "../../control/protocol.ts";
 import type { HistoryEvent } from "../../store/store.ts";
 import { visible } from "../../visible.ts";
 
@@ -50,14 +53,10 @@ export function statusTable(
     each.timeToReady === null ? "-" : duration(each.timeToReady),
     each.addresses.join(" "),
   ]);
-  const widths = HEADINGS.map((heading, i) =>
-    Math.max(heading.length, ...rows.map((row) => row[i].length))
-  );
-  const line = (cells: string[]) =>
-    cells.map((cell, i) => cell.padEnd(widths[i])).join("  ").trimEnd();
-  const lines = [line(HEADINGS)];
+  const [headings, ...aligned] = columns([HEADINGS, ...rows]);
+  const lines = [headings];
   for (const [i, { failure, dns }] of all.entries()) {
-    lines.push(line(rows[i]));
+    lines.push(aligned[i]);
     for (const { name, requests, lastRequest } of dns) {
       const times = requests === 1 ? "once" : `${requests} times`;
       const asked = lastRequest === null
@@ -68,6 +67,31 @@ export function statusTable(
     if (failure !== null) lines.push(`  ${failure}`);
   }
   return lines.map((each) => `${visible(each)}\n`).join("");
+}
+
+/** A line for each row, with its cells below each other. */
+function columns(rows: readonly string[][]): string[] {
+  const widths = rows[0].map((_, i) =>
+    Math.max(...rows.map((row) => row[i].length))
+  );
+  return rows.map((row) =>
+    row.map((cell, i) => cell.padEnd(widths[i])).join("  ").trimEnd()
+  );
+}
+
+/** A table of the servers that other names are asked of. */
+export function upstreamTable(all: readonly UpstreamStatus[]): string {
+  const rows = all.map(
+    ({ domain, server, works, roundTrip, failures, lacks }) => [
+      domain,
+      server,
+      works ? "works" : failures > 0 ? `failed ${failures} times` : "not asked",
+      roundTrip === null ? "-" : `${roundTrip} ms`,
+      lacks.join(", ") || "-",
+    ],
+  );
+  return columns([["ABOUT", "SERVER", "STATE", "TAKES", "LACKS"], ...rows])
+    .map((line) => `${visible(line)}\n`).join("");
 }
 
 /** A line for each change, e.g. `2026-11-22T09:00:00Z www: off -> starting (query: A www.example.org from ...)`. */

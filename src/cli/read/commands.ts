@@ -147,6 +147,13 @@ export const COMMANDS = [
       "A file with a mistake changes nothing.",
   },
   {
+    name: "upstreams",
+    options: [JSON_OUTPUT, ...DAEMON],
+    doc:
+      "Show how the DNS servers are that are asked for other names: whether they work, how long they take, and what " +
+      "they were found not to be able to do.",
+  },
+  {
     name: "check",
     operand: { name: "FILE", required: true },
     options: [HELP],

@@ -10,6 +10,7 @@ import { Cache, type Entry } from "./cache.ts";
 import { ExtendedError, Flag, HEADER_SIZE, Rcode } from "../wire/constants.ts";
 import { Exchange, ExchangeError } from "./exchange.ts";
 import { type Place, Places } from "../../net/places.ts";
+import type { Name } from "../wire/name.ts";
 import { domainOf, type QueryReader } from "../wire/query.ts";
 import { type PrivateAnswers, withheld } from "./private_answers.ts";
 import {
@@ -21,6 +22,7 @@ import {
   withoutRecords,
 } from "./resolution.ts";
 import type { Route, Routes } from "./routes.ts";
+import type { Upstream } from "./upstream.ts";
 import { SingleFlight } from "./single_flight.ts";
 import { emptyZoneAnswer } from "../zone/special_names.ts";
 import {
@@ -147,6 +149,14 @@ export class UpstreamForwarder implements Forwarder {
 
   hasRoute(packet: Uint8Array, query: QueryReader): boolean {
     return this.#routes.ofDomain(packet, query.questionEnd) !== undefined;
+  }
+
+  /** The servers, in the order of their domains. */
+  async servers(): Promise<{ domain: Name; servers: readonly Upstream[] }[]> {
+    return await Promise.all(this.#routes.all.map(async (route) => ({
+      domain: route.domain,
+      servers: await route.servers(),
+    })));
   }
 
   /** Fails all questions that are under way, and all to come. */

@@ -85,11 +85,14 @@ export class Route {
 export class Routes {
   readonly #fallback: Route | undefined;
   readonly #domains = new NameTable<Route>();
+  /** All of them, that for all other names last. */
+  readonly all: readonly Route[];
 
   /** @param fallback the one for names that are in no domain; without one they are nobody's */
   constructor(fallback: Route | undefined, domains: readonly Route[]) {
     this.#fallback = fallback;
     for (const route of domains) this.#domains.set(route.domain, route);
+    this.all = fallback === undefined ? domains : [...domains, fallback];
   }
 
   /** The route for all names without one of their own. */

@@ -3,6 +3,7 @@ import {
   duration,
   historyLines,
   statusTable,
+  upstreamTable,
 } from "../../../src/cli/operate/table.ts";
 import type { UnikernelStatus } from "../../../src/control/protocol.ts";
 
@@ -75,5 +76,31 @@ Deno.test("history has a line for each change, with who brought it about", () =>
       "1970-01-01T00:00:00Z www: removed (operator: reload)",
       "",
     ],
+  );
+});
+
+Deno.test("the servers that are asked are shown with what they lack", () => {
+  const server = {
+    domain: ".",
+    server: "192.0.2.53#53",
+    works: true,
+    roundTrip: 1.5,
+    failures: 0,
+    lacks: ["EDNS", "the case of questions"],
+  };
+  const silent = {
+    ...server,
+    domain: "corp.example.",
+    works: false,
+    roundTrip: null,
+    failures: 3,
+    lacks: [],
+  };
+  assertEquals(
+    upstreamTable([server, silent]),
+    `ABOUT          SERVER         STATE           TAKES   LACKS
+.              192.0.2.53#53  works           1.5 ms  EDNS, the case of questions
+corp.example.  192.0.2.53#53  failed 3 times  -       -
+`,
   );
 });

@@ -1,9 +1,4 @@
-import {
-  assert,
-  assertEquals,
-  assertGreater,
-  assertRejects,
-} from "@std/assert";
+import { assertEquals, assertGreater, assertRejects } from "@std/assert";
 import {
   DO,
   Flag,
