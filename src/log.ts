@@ -16,6 +16,7 @@ import {
   setup,
 } from "@std/log";
 import { LineWriter } from "./line_writer.ts";
+import { Repeats } from "./repeats.ts";
 import { visible, visibleJson } from "./visible.ts";
 
 /** Who writes to the log: `machine` is the output of the machines themselves, where a backend has it. */
@@ -35,7 +36,10 @@ export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 /** Octets of the log that wait at the most for whoever reads stderr. */
 const ROOM = 1024 * 1024;
 
-/** Writes to stderr, without ever waiting for who reads it. */
+/** How often the same warning or error is written within so many milliseconds. */
+const REPEATS = 5, REPEAT_TIME = 10_000;
+
+/** Writes to stderr, without ever waiting for who reads it, and the same trouble only so often. */
 class StderrHandler extends BaseHandler {
   readonly #writer = new LineWriter(
     Deno.stderr,
@@ -43,13 +47,40 @@ class StderrHandler extends BaseHandler {
     (lost) => this.format(lostLines(lost)),
   );
 
+  readonly #repeats = new Repeats<LogRecord>(
+    REPEATS,
+    REPEAT_TIME,
+    (record, more) => this.log(this.format(repeated(record, more))),
+  );
+
+  override handle(record: LogRecord): void {
+    const { loggerName, msg, level } = record;
+    // What machines write is theirs, and limited where it is read.
+    const isTrouble = level >= LogLevels.WARN && loggerName !== "machine";
+    const key = `${loggerName} ${msg}`;
+    if (!isTrouble || this.#repeats.passes(key, record)) super.handle(record);
+  }
+
   log(line: string): void {
     this.#writer.line(line);
   }
 
   settle(limit: number): Promise<void> {
+    this.#repeats.flush();
     return this.#writer.settle(limit);
   }
+}
+
+function repeated(
+  { msg, args: [fields], level, loggerName }: LogRecord,
+  more: number,
+): LogRecord {
+  return new LogRecord({
+    msg: `${more} times more in ${REPEAT_TIME / 1000} s: ${msg}`,
+    args: [{ ...(fields as object | undefined), repeated: more }],
+    level,
+    loggerName,
+  });
 }
 
 function lostLines(lost: number): LogRecord {

@@ -26,6 +26,7 @@ const HOUSE = [
     "limit.ts",
     "line_writer.ts",
     "procfs.ts",
+    "repeats.ts",
     "visible.ts",
   ],
 ];

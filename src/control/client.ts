@@ -3,11 +3,13 @@
  *
  * @module
  */
+import { dirname } from "node:path";
 import { LineReader, writeText } from "./lines.ts";
 import {
   type CommandName,
   ControlError,
   MAX_REPLY_LINE,
+  MAX_SILENCE,
   PROTOCOL_VERSION,
   type Refusal,
   type Request,
@@ -20,20 +22,34 @@ export class ControlClient implements Disposable {
   readonly #connection: Deno.UnixConn;
   readonly #lines: LineReader;
 
-  /** Connects. Rejects with {@linkcode Unreachable}. */
-  static async connect(path: string): Promise<ControlClient> {
+  /**
+   * Connects. Rejects with {@linkcode Unreachable}, also where the socket is not the daemon's own: where many can make
+   * files, as in /tmp, a stranger could have made it.
+   */
+  static async connect(
+    path: string,
+    patience = MAX_SILENCE,
+  ): Promise<ControlClient> {
     try {
+      await checkOwner(path);
       const connection = await Deno.connect({ transport: "unix", path });
-      return new ControlClient(path, connection);
+      return new ControlClient(path, connection, patience);
     } catch (error) {
+      if (error instanceof Unreachable) throw error;
       throw new Unreachable(`no daemon at ${path}: ${reasonOf(error)}`);
     }
   }
 
-  private constructor(path: string, connection: Deno.UnixConn) {
+  /** @param patience milliseconds for which nothing may come */
+  private constructor(
+    path: string,
+    connection: Deno.UnixConn,
+    patience: number,
+  ) {
     this.#path = path;
     this.#connection = connection;
-    this.#lines = new LineReader(connection, MAX_REPLY_LINE);
+    const read = (buffer: Uint8Array) => this.#within(patience, buffer);
+    this.#lines = new LineReader({ read }, MAX_REPLY_LINE);
   }
 
   /**
@@ -65,6 +81,25 @@ export class ControlClient implements Disposable {
     this.#connection.close();
   }
 
+  /** The next octets; rejects when none come for so many milliseconds. */
+  async #within(limit: number, buffer: Uint8Array): Promise<number | null> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      reject(
+        new Error(
+          `no answer for ${
+            limit / 1000
+          } s: it hangs, or is out of file descriptors; its log may say more`,
+        ),
+      );
+    }, limit);
+    try {
+      return await Promise.race([promise, this.#connection.read(buffer)]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   async #read(): Promise<Record<string, unknown>> {
     let line: string | undefined;
     try {
@@ -79,6 +114,17 @@ export class ControlClient implements Disposable {
     }
     return JSON.parse(line);
   }
+}
+
+/** The socket must be root's, ours, or of who has its directory, where strangers make no files. */
+async function checkOwner(path: string): Promise<void> {
+  const { uid } = await Deno.lstat(path);
+  if (uid === null || uid === 0 || uid === Deno.uid()) return;
+  const directory = await Deno.stat(dirname(path));
+  if (uid === directory.uid) return;
+  throw new Unreachable(
+    `the socket at ${path} belongs to user ${uid}, who may be anybody: if that is the user that Jitsu runs as, give its socket a directory of that user's own with --control`,
+  );
 }
 
 function reasonOf(error: unknown): string {

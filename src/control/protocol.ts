@@ -3,7 +3,7 @@
  *
  * A request is one line of JSON, `{"jitsu": 1, "command": "status", "name": "www"}`. The reply is any number of lines
  * `{"item": ...}`, and then one: `{"result": ...}`, or `{"error": {"problems": ["..."], "usage": false}}`. The next
- * request may follow on the same connection.
+ * request may follow on the same connection. While a reply takes its time, a space comes every now and then.
  *
  * @module
  */
@@ -13,6 +13,9 @@ export const PROTOCOL_VERSION = 1;
 /** Octets of the longest line: a request, and one of a reply. */
 export const MAX_REQUEST = 64 * 1024;
 export const MAX_REPLY_LINE = 1024 * 1024;
+
+/** Milliseconds between two spaces that come before a reply while it takes its time, and how long no octet may come. */
+export const BEAT_INTERVAL = 2_000, MAX_SILENCE = 10_000;
 
 /** What can be asked: the fields of each request beside `jitsu` and `command`; `!` marks those that must be there. */
 export const REQUESTS = {

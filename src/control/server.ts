@@ -7,8 +7,10 @@
  * @module
  */
 import { log } from "../log.ts";
+import { acceptAll } from "../net/accept.ts";
 import { LineReader, LineTooLong, writeText } from "./lines.ts";
 import {
+  BEAT_INTERVAL,
   ControlError,
   MAX_REQUEST,
   readRequest,
@@ -38,6 +40,7 @@ export class ControlServer {
   readonly #listener: Deno.UnixListener;
   readonly #handler: Handler;
   readonly #connections = new Set<Deno.Conn>();
+  #isClosed = false;
 
   /** Listens at the path. Rejects with {@linkcode ControlError}. */
   static async open(path: string, handler: Handler): Promise<ControlServer> {
@@ -47,12 +50,23 @@ export class ControlServer {
   private constructor(listener: Deno.UnixListener, handler: Handler) {
     this.#listener = listener;
     this.#handler = handler;
-    this.#accept();
+    acceptAll({
+      listener,
+      isClosed: () => this.#isClosed,
+      take: (connection) => void this.#serve(connection),
+      onTrouble: (error) =>
+        log("jitsu").warn(
+          `accepting a connection at the control socket failed: ${
+            (error as Error).message
+          }`,
+        ),
+    });
   }
 
   /** Ends it, and all connections. The socket's file is removed. */
   close(): void {
     const { path } = this.#listener.addr;
+    this.#isClosed = true;
     this.#listener.close();
     try {
       Deno.removeSync(path); // which newer versions of Deno have done by now
@@ -62,16 +76,6 @@ export class ControlServer {
       }
     }
     for (const connection of this.#connections) close(connection);
-  }
-
-  async #accept(): Promise<void> {
-    try {
-      for await (const connection of this.#listener) this.#serve(connection);
-    } catch (error) { // it is not taken for granted that a listener lasts
-      log("jitsu").error(
-        `the control socket is lost: ${(error as Error).message}`,
-      );
-    }
   }
 
   async #serve(connection: Deno.Conn): Promise<void> {
@@ -104,8 +108,9 @@ export class ControlServer {
   async #answer(connection: Deno.Conn, line: string): Promise<void> {
     let text = "";
     try {
-      const { items = [], result = null } = await this.#handler(
-        readRequest(line),
+      const { items = [], result = null } = await whileAlive(
+        connection,
+        () => this.#handler(readRequest(line)),
       );
       for (const item of items) {
         text += JSON.stringify({ item }) + "\n";
@@ -142,6 +147,23 @@ async function reply(connection: Deno.Conn, text: string): Promise<void> {
     await within(REPLY_PATIENCE, connection, () => writeText(connection, text));
   } catch (error) {
     throw new ConnectionError((error as Error).message);
+  }
+}
+
+/** Does what may take long, and shows the client meanwhile that it has not been forgotten: white space before the reply. */
+async function whileAlive<T>(
+  connection: Deno.Conn,
+  work: () => Promise<T>,
+): Promise<T> {
+  let beat = Promise.resolve();
+  const timer = setInterval(() => {
+    beat = beat.then(() => reply(connection, " ")).catch(() => {}); // who is gone is seen when the reply is written
+  }, BEAT_INTERVAL);
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
+    await beat;
   }
 }
 

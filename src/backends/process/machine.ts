@@ -200,10 +200,11 @@ export class ProcessMachine implements Machine {
   }
 
   state(): Promise<MachineState> {
-    if (this.#run === undefined) return Promise.resolve("off");
-    // An end shows once it is told, with its reason.
-    const paused = this.#run.group.state() === "paused";
-    return Promise.resolve(paused ? "paused" : "running");
+    return Promise.try(() => { // to look at it takes a file descriptor, and may throw
+      if (this.#run === undefined) return "off";
+      // An end shows once it is told, with its reason.
+      return this.#run.group.state() === "paused" ? "paused" : "running";
+    });
   }
 
   async start(): Promise<StartAction> {

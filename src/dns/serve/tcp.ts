@@ -10,6 +10,7 @@
  */
 import { log } from "../../log.ts";
 import { HEADER_SIZE, MAX_MESSAGE } from "../wire/constants.ts";
+import { acceptAll } from "../../net/accept.ts";
 import { KnownPeer, type Peer, peerName } from "../../net/peer.ts";
 import { type Place, Places } from "../../net/places.ts";
 import { LATER, type Responder } from "./responder.ts";
@@ -44,17 +45,14 @@ export class TcpServer {
   }
 
   /** Serves until {@linkcode TcpServer.drain} or {@linkcode TcpServer.close}. */
-  async serve(): Promise<void> {
-    while (!this.#draining) {
-      try {
-        this.#accept(await this.#listener.accept());
-      } catch (error) {
-        if (this.#draining) return;
-        log("dns").warn(`accepting a TCP connection failed: ${error}`);
-        // Out of file descriptors, most likely: it must not become a busy loop.
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
-    }
+  serve(): Promise<void> {
+    return acceptAll({
+      listener: this.#listener,
+      isClosed: () => this.#draining,
+      take: (conn) => this.#accept(conn),
+      onTrouble: (error) =>
+        log("dns").warn(`accepting a TCP connection failed: ${error}`),
+    });
   }
 
   #accept(conn: Deno.TcpConn): void {
