@@ -385,7 +385,7 @@ test("a pool that hangs does not keep Jitsu from stopping", async ({ fake, start
 
 const tls = hasOpenssl ? await selfSigned("IP:127.0.0.1") : undefined;
 test(
-  "a pool with a certificate of its own is served when that is pinned, and only then",
+  "a pool with a certificate of its own is served when --xapi-ca names that, and only then",
   async ({ fake, start, refusal }) => {
     assertStringIncludes(await refusal(), "name it with --xapi-ca FILE");
     assertEquals(fake.calls, []);

@@ -18,9 +18,9 @@ import {
   urlOf,
 } from "./connect.ts";
 import {
+  certificatesIn,
   checkedHttp,
   type Http,
-  pinnedCertificates,
   systemRoots,
   uncheckedHttp,
 } from "./http.ts";
@@ -92,7 +92,7 @@ async function openHttp(
   }
   const ca = settings.get("xapi-ca");
   return checkedHttp(
-    ca === undefined ? await systemRoots() : await pinnedCertificates(ca),
+    ca === undefined ? await systemRoots() : await certificatesIn(ca),
   );
 }
 

@@ -34,7 +34,8 @@ export const XAPI: BackendDescription = {
       value: "FILE",
       doc:
         "Certificates in PEM format to know the pool's hosts by: their own, one for each host, or that of a company's " +
-        "CA. Most hosts sign their own, which nobody else knows. Default: what the system trusts.",
+        "CA. Most hosts sign their own, which nobody else knows. A certificate for the host's name from one of the " +
+        "public CAs (Mozilla's list) is taken as well. Default: what the system trusts.",
     },
     {
       name: "xapi-insecure",

@@ -158,7 +158,7 @@ export async function systemRoots(): Promise<string[]> {
 }
 
 /** The certificates of a PEM file. Rejects with {@linkcode BackendError} where there are none. */
-export async function pinnedCertificates(path: string): Promise<string[]> {
+export async function certificatesIn(path: string): Promise<string[]> {
   let found: string[];
   try {
     found = certificates(await Deno.readTextFile(path));

@@ -7,9 +7,10 @@ import {
 import { BackendError } from "../../../src/backends/backend.ts";
 import { systemRoots } from "../../../src/backends/xapi/http.ts";
 import { collectLog } from "../../collect_log.ts";
+import { REPOSITORY } from "../../e2e/harness.ts";
 import { until } from "../../until.ts";
 import { type Certificate, hasOpenssl, selfSigned } from "./certificates.ts";
-import { FakeXapi } from "./fake/server.ts";
+import { FakeXapi, PASSWORD } from "./fake/server.ts";
 import { machine, open, withFile } from "./set_up.ts";
 
 /** Without and with the check of certificates. */
@@ -43,7 +44,7 @@ async function refusal(
 }
 
 test(
-  "a host whose certificate is pinned is trusted, by name and by address",
+  "a host whose certificate --xapi-ca names is trusted, by name and by address",
   () => selfSigned(NAMES),
   async (fake, { cert, key }, log) => {
     // As /etc/xensource/xapi-ssl.pem has it.
@@ -78,7 +79,37 @@ test(
 );
 
 test(
-  "a pinned certificate that is for another name is refused",
+  "a host that a public CA vouches for is trusted as well as those that --xapi-ca names, as the manual says",
+  () => selfSigned(NAMES),
+  async (fake, { cert }) => {
+    const other = await selfSigned(NAMES);
+    /** Whether `jitsu doctor` gets in where the public CAs are those of Mozilla, and these. */
+    const isTrusted = (publicCas: string) =>
+      withFile(
+        PASSWORD,
+        (password) =>
+          withFile(other.cert, (ca) =>
+            withFile(publicCas, async (cas) => {
+              const { stdout } = await new Deno.Command(Deno.execPath(), {
+                args: [
+                  ...["run", "-A", `${REPOSITORY}main.ts`, "doctor"],
+                  ...["--backend=xapi", `--connect=${fake.url}`],
+                  ...[`--xapi-ca=${ca}`, `--xapi-password-file=${password}`],
+                ],
+                env: { DENO_CERT: cas },
+              }).output();
+              const text = new TextDecoder().decode(stdout);
+              assertStringIncludes(text, "the backend xapi");
+              return text.includes("the backend xapi can be used");
+            })),
+      );
+    assertEquals(await isTrusted(cert), true);
+    assertEquals(await isTrusted(other.cert), false);
+  },
+);
+
+test(
+  "a certificate that --xapi-ca names but that is for another host name is refused",
   () => selfSigned("DNS:xs1.example.org"),
   async (fake, { cert }) => {
     await withFile(cert, async (path) => {
@@ -107,7 +138,7 @@ test(
 );
 
 test(
-  "one file pins the certificates of several hosts",
+  "one file names the certificates of several hosts",
   () => selfSigned(NAMES),
   async (fake, { cert }) => {
     const other = await selfSigned("DNS:other");
