@@ -109,10 +109,13 @@ export interface Machine {
   shutdown(): Promise<void>;
   /** Suspends it and resolves with the state that this left it in. When it rejects, the machine runs as before. */
   suspend(): Promise<"paused" | "suspended">;
-  /** Its MAC addresses, in the order of its network interfaces: six lower-case hex pairs with colons. */
-  macAddresses(): Promise<string[]>;
-  /** The hypervisor's number for it while it runs (Xen's and libvirt's domain id). */
-  domainId(): Promise<number | undefined>;
+  /**
+   * Its MAC addresses, in the order of its network interfaces: six lower-case hex pairs with colons. There where the
+   * backend has {@linkcode Capabilities.ethernet}.
+   */
+  macAddresses?(): Promise<string[]>;
+  /** The hypervisor's number for it while it runs (Xen's and libvirt's domain id), where there can be one. */
+  domainId?(): Promise<number | undefined>;
   /** What would keep it from starting, a sentence each, as far as that can be seen without starting it. */
   startProblems?(): Promise<string[]>;
   /** Lets go of it as it is, while others go on: nothing is asked of it any more, and it need tell nothing. */
@@ -161,6 +164,52 @@ export interface BackendOption {
   doc: string;
 }
 
+/**
+ * What a backend can do beyond starting and stopping machines. What is absent it cannot; where there is a reason that
+ * helps the user, that stands instead of `true`: a sentence part without its subject's name.
+ */
+export interface Capabilities {
+  /**
+   * Its machines have network interfaces on this host whose MAC addresses {@linkcode Machine.macAddresses} tells, so that
+   * somebody can answer for them while they boot.
+   */
+  readonly ethernet?: true | string;
+  /**
+   * Its machines are guests of the Xen host that Jitsu runs on, by a connection like this: they have a part of its
+   * xenstore, which {@linkcode Machine.domainId} finds.
+   */
+  xen?(connect: string): true | string;
+}
+
+/** Why a backend cannot do something; undefined where it can. */
+function cannot(
+  capability: true | string | undefined,
+  otherwise: string,
+): string | undefined {
+  return capability === true ? undefined : capability ?? otherwise;
+}
+
+/** Why the machines of a backend are no guests of this Xen host; undefined where they are. */
+export function notXen(
+  { capabilities }: BackendDescription,
+  connect: string,
+): string | undefined {
+  return cannot(
+    capabilities.xen?.(connect),
+    "its machines are no guests of this Xen host",
+  );
+}
+
+/** Why nobody can answer for the machines of a backend while they boot; undefined where somebody can. */
+export function noEthernet(
+  { capabilities }: BackendDescription,
+): string | undefined {
+  return cannot(
+    capabilities.ethernet,
+    "its machines have no network interface that is known here",
+  );
+}
+
 /** A backend as the command line knows it, before anything of it is loaded. */
 export interface BackendDescription {
   name: string;
@@ -168,12 +217,7 @@ export interface BackendDescription {
   doc: string;
   keys: readonly BackendKey[];
   options?: readonly BackendOption[];
-  /** Keys that all backends share but this one has no use for, and why. */
-  unusable?: Readonly<Record<string, string>>;
-  /** Says why its machines are not guests of the Xen host that Jitsu runs on; without this they always are. */
-  notXen?: (connect: string) => string | undefined;
-  /** Says why its machines have no MAC address that Jitsu knows; without this they have. */
-  noMac?: string;
+  capabilities: Capabilities;
   /** Says why a machine of that name or UUID can never be one of its, where that is so. Touches nothing. */
   notMachine?: (
     machine: Pick<MachineConfig, "name" | "uuid">,

@@ -461,7 +461,7 @@ export class SummonedUnikernel implements SummonStatus {
     }
     this.#readiness = new ReadinessWait({ ...this.unikernel, readiness }, {
       machine: this.#machine.readiness,
-      domainId: () => this.#machine.domainId(),
+      domainId: async () => await this.#machine.domainId?.(),
       waitForXenstoreKey: this.#context.waitForXenstoreKey,
       heard: this.#holds.heard,
       onTimeout: (missing) => this.#late(missing),

@@ -188,18 +188,6 @@ test(
 );
 
 test(
-  "that use_synjitsu is in vain is told at the start and of what is added",
-  async (_, control) => {
-    const told = (name: string) =>
-      new RegExp(`${name}: use_synjitsu has no effect without --synjitsu`);
-    await using jitsu = await start(control, `${config("a")},use_synjitsu=1`);
-    await jitsu.logged(told("a"));
-    await done(control, "add", `${config("b")},use_synjitsu=1`);
-    await jitsu.logged(told("b"));
-  },
-);
-
-test(
   "status tells how a unikernel is, as a table and as JSON",
   async (_, control) => {
     await using jitsu = await start(control, config("www"), config("other"));

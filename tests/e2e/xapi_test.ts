@@ -315,7 +315,7 @@ test("wait_for_key is refused with the reason", async ({ refusal, fake }) => {
   const message = await refusal("name=www,wait_for_key=data/ip");
   assertStringIncludes(
     message,
-    "it needs the xenstore of the host that the VM runs on",
+    "wait_for_key is of no use with xapi: its VMs run on any host of the pool",
   );
   assertEquals(fake.calls, []);
 });

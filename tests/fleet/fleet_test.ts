@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { collectLog } from "../collect_log.ts";
 import { elapse } from "../elapse.ts";
 import { FakeTime } from "@std/testing/time";
 import {
@@ -169,6 +170,15 @@ Deno.test("whoever waits for a unikernel that is removed is answered, and it can
   await elapse(stage.time, 1);
   assertEquals(waiting.state, "resolved");
   assertEquals(await again, "added");
+});
+
+Deno.test("that use_synjitsu is in vain is told of each that is put in", async () => {
+  using stage = new Stage();
+  const lines = collectLog("jitsu");
+  await stage.registry.put({ ...WWW, useSynjitsu: true });
+  assert(
+    lines.includes("WARN www: use_synjitsu has no effect without --synjitsu"),
+  );
 });
 
 Deno.test("a unikernel that is removed is stopped first where that is asked for", async () => {

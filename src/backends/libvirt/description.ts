@@ -22,12 +22,14 @@ export const LIBVIRT: BackendDescription = {
         SUSPEND.includes(value) ? undefined : "memory or disk",
     },
   ],
-  notXen: (connect) =>
-    isLocalXen(connect)
-      ? undefined
-      : `Synjitsu answers for guests of the Xen host that Jitsu runs on, which is --connect xen:/// and not ${
+  capabilities: {
+    ethernet: true,
+    xen: (connect) =>
+      isLocalXen(connect) ||
+      `its domains are guests of the Xen host that Jitsu runs on with --connect xen:/// only, not with ${
         showUri(connect)
       }`,
+  },
   notMachine: controlDomainProblem,
   open: async (options) =>
     await (await import("./backend.ts")).openLibvirt(options),

@@ -120,6 +120,7 @@ export const LIBXL: BackendDescription = {
         `Where the domain is saved when it is suspended, in a file that \`xl restore\` can read too. Default: ${SAVE_DIR}.`,
     },
   ],
+  capabilities: { ethernet: true, xen: () => true },
   notMachine: controlDomainProblem,
   open: async () => await (await import("./backend.ts")).openLibxl(),
 };

@@ -67,11 +67,10 @@ export const PROCESS: BackendDescription = {
         "a process is not logged but goes where the daemon's goes.",
     },
   ],
-  unusable: {
-    wait_for_key: "a process has no xenstore; use wait_for_tcp",
+  capabilities: {
+    ethernet: "a process has no network interface of its own",
+    xen: () => "a process is no guest of Xen and has no xenstore",
   },
-  noMac: "a process has no network interface of its own",
-  notXen: () => "Synjitsu answers for guests of Xen, and processes are none",
   async open() {
     if (Deno.build.os !== "linux") {
       throw new BackendError(

@@ -285,15 +285,6 @@ export class ProcessMachine implements Machine {
     this.#tell("running", "continued with SIGCONT");
   }
 
-  /** A process has no network interfaces of its own. */
-  macAddresses(): Promise<string[]> {
-    return Promise.resolve([]);
-  }
-
-  domainId(): Promise<undefined> {
-    return Promise.resolve(undefined);
-  }
-
   /** Ends the process, within 3 s, unless it is suspended and can be found again. Never rejects. */
   async close(): Promise<void> {
     this.#closed = true;

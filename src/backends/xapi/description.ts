@@ -57,13 +57,11 @@ export const XAPI: BackendDescription = {
         "password comes from the environment variable JITSU_XAPI_PASSWORD or, for everybody to see, from `--connect`.",
     },
   ],
-  unusable: {
-    wait_for_key:
-      "it needs the xenstore of the host that the VM runs on, which can be any of the pool's, and is read on that host " +
-      "only; use wait_for_tcp or wait_for_ip",
+  capabilities: {
+    ethernet: true,
+    xen: () =>
+      "its VMs run on any host of the pool, whose xenstore and vchan are within reach of that host alone",
   },
-  notXen: () =>
-    "Synjitsu is told from the dom0 of its own host, and Jitsu is not in the dom0 of the pool's hosts",
   notMachine: ({ name, uuid }) =>
     // xapi's create_misc.ml; one that was renamed is known when the pool is asked.
     uuid === undefined && name.startsWith("Control domain on host: ")

@@ -189,15 +189,6 @@ export class XapiMachine implements Machine {
     }
   }
 
-  async domainId(): Promise<number | undefined> {
-    try {
-      return (await this.#current()).domid;
-    } catch (error) {
-      if (error instanceof NoSuchVm) return undefined;
-      throw this.#explain("read the domain id of", error);
-    }
-  }
-
   /** The VM as the pool has it now. Rejects where it has become one that is not ours to start or stop. */
   async #current(): Promise<Vm> {
     await this.#pool.mirror.fresh();

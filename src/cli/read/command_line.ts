@@ -3,7 +3,11 @@
  *
  * @module
  */
-import type { BackendDescription } from "../../backends/backend.ts";
+import {
+  type BackendDescription,
+  noEthernet,
+  notXen,
+} from "../../backends/backend.ts";
 import { BACKENDS } from "../../backends/registry.ts";
 import { defaultControlPath, NO_CONTROL } from "../../control/protocol.ts";
 import type { DaemonOptions, Forwarding } from "../../daemon/options.ts";
@@ -104,11 +108,10 @@ function readSaid(
   if (backend) {
     checkSettings(backend, values.connect, settings, args.where, problems);
     checkSynjitsu(backend, values, args.where, problems);
-    if (values.catch.length > 0 && backend.noMac !== undefined) {
+    const why = noEthernet(backend);
+    if (values.catch.length > 0 && why !== undefined) {
       problems.push(
-        `${
-          args.where("catch")
-        } is of no use with ${backend.name}: ${backend.noMac}`,
+        `${args.where("catch")} is of no use with ${backend.name}: ${why}`,
       );
     }
   }
@@ -259,8 +262,12 @@ function checkSynjitsu(
   where: Where,
   problems: string[],
 ): void {
-  const why = synjitsu && backend.notXen?.(connect);
-  if (why) problems.push(`${where("synjitsu")} is of no use: ${why}`);
+  const why = synjitsu && notXen(backend, connect);
+  if (why) {
+    problems.push(
+      `${where("synjitsu")} is of no use with ${backend.name}: ${why}`,
+    );
+  }
 }
 
 function forwardingOf(

@@ -4,7 +4,12 @@
  * @module
  */
 import { isIPv4 } from "node:net";
-import type { BackendDescription, BackendKey } from "../../backends/backend.ts";
+import {
+  type BackendDescription,
+  type BackendKey,
+  noEthernet,
+  notXen,
+} from "../../backends/backend.ts";
 import { BACKENDS } from "../../backends/registry.ts";
 import {
   type Adoption,
@@ -49,6 +54,8 @@ export interface Defaults {
   holders?: { catch: boolean; synjitsu: boolean };
   /** Undefined where it is not known: then any key may be one of its own. */
   backend: BackendDescription | undefined;
+  /** `--connect`, where it is known. */
+  connect?: string;
 }
 
 /** Told what is wrong, and with which key where it is there. */
@@ -70,6 +77,7 @@ export function readUnikernel(
     else given.set(key, [value]);
   }
   checkKeys(given, defaults.backend, report);
+  checkCapabilities(given, defaults, report);
 
   function all<T>(key: string, read: Reader<T>): T[] {
     return (given.get(key) ?? []).flatMap((text) => {
@@ -200,10 +208,6 @@ function checkKeys(
         name,
       );
     }
-    const why = backend?.unusable?.[name];
-    if (why !== undefined) {
-      report(`${name} is of no use with ${backend!.name}: ${why}`, name);
-    }
     for (const value of values) {
       const wrong = controlIn(
         key.hasLines ? value.replace(/[\t\n]/g, " ") : value,
@@ -222,6 +226,28 @@ function checkKeys(
   if (!given.has("name") && !given.has("uuid")) {
     report("name is missing (or uuid)");
   }
+}
+
+/** Checks that the backend can do what is asked for by keys that all backends share. */
+function checkCapabilities(
+  given: ReadonlyMap<string, readonly string[]>,
+  { backend, connect }: Defaults,
+  report: Report,
+): void {
+  if (backend === undefined) return;
+  const check = (names: string[], why: string | undefined) => {
+    if (why === undefined) return;
+    for (const name of names.filter((each) => given.has(each))) {
+      report(`${name} is of no use with ${backend.name}: ${why}`, name);
+    }
+  };
+  if (connect !== undefined) {
+    check(
+      ["wait_for_key", "use_synjitsu", "synjitsu_nic"],
+      notXen(backend, connect),
+    );
+  }
+  check(["catch_nic"], noEthernet(backend));
 }
 
 function unknownKey(

@@ -81,10 +81,10 @@ test(
   async (hypervisor, backend) => {
     hypervisor.define("www");
     const machine = await backend.machine(config("www"));
-    assertEquals(await machine.domainId(), undefined);
+    assertEquals(await machine.domainId!(), undefined);
     assertEquals(await machine.start(), "started");
     assertEquals(await machine.state(), "running");
-    assertEquals(typeof await machine.domainId(), "number");
+    assertEquals(typeof await machine.domainId!(), "number");
     assertEquals(await machine.suspend(), "paused");
     assertEquals(await machine.state(), "paused");
     assertEquals(await machine.start(), "unpaused");
@@ -126,7 +126,7 @@ test(
     await machine.start();
     assertEquals(await machine.suspend(), "suspended");
     assertEquals(await machine.state(), "suspended");
-    assertEquals(await machine.domainId(), undefined);
+    assertEquals(await machine.domainId!(), undefined);
     await until("told that it is saved", () => told.length === 2);
     assertEquals(await machine.start(), "resumed");
     assertEquals(await machine.state(), "running");
@@ -196,7 +196,7 @@ test(
     const machine = await backend.machine(config("www"));
     hypervisor.do("Undefine", "www");
     assertEquals(await machine.state(), "off");
-    assertEquals(await machine.domainId(), undefined);
+    assertEquals(await machine.domainId!(), undefined);
     await machine.destroy();
     await assertRejects(
       () => machine.start(),
@@ -275,7 +275,7 @@ test(
 
 test("MAC addresses come from the domain", async (_hypervisor, backend) => {
   const machine = await backend.machine(config("test"));
-  assertEquals(await machine.macAddresses(), ["aa:bb:cc:dd:ee:ff"]);
+  assertEquals(await machine.macAddresses!(), ["aa:bb:cc:dd:ee:ff"]);
 });
 
 test(
@@ -304,7 +304,7 @@ test(
       );
       const actions = await Promise.all(machines.map((each) => each.start()));
       assertEquals(actions, names.map(() => "started"));
-      const ids = await Promise.all(machines.map((each) => each.domainId()));
+      const ids = await Promise.all(machines.map((each) => each.domainId!()));
       assertEquals(new Set(ids).size, names.length);
     } finally {
       clearInterval(collecting);
@@ -333,7 +333,7 @@ Deno.test("closing lets go of everything in libvirt", {
     const machine = await backend.machine(config("test"));
     assertEquals(await machine.state(), "running", `round ${i}`);
     await Promise.all(
-      Array.from({ length: 10 }, () => machine.macAddresses()),
+      Array.from({ length: 10 }, () => machine.macAddresses!()),
     );
     await assertRejects(() => backend.machine(config("nobody")));
     await machine.destroy();

@@ -76,7 +76,7 @@ if (import.meta.main) {
         await machine.start();
         if (machine === machines[0]) { // a fourth is enough to see what leaks there
           await machine.state();
-          await machine.macAddresses();
+          await machine.macAddresses!();
         }
         await machine.destroy();
       }

@@ -95,11 +95,11 @@ test("a domain is made, found running, found by its name, and destroyed", () =>
   withTiny("k", async ({ machine, told }) => {
     assertEquals(machine.id, uuidOf("tiny"));
     assertEquals(await machine.state(), "off");
-    assertEquals(await machine.domainId(), undefined);
+    assertEquals(await machine.domainId!(), undefined);
     assertEquals(await machine.start(), "started");
     assertEquals(await machine.start(), "found running");
     assertEquals(await machine.state(), "running");
-    const domid = await machine.domainId();
+    const domid = await machine.domainId!();
     assertEquals((await domains()).get("tiny"), domid);
     assertEquals(
       await xenstoreRead(`/local/domain/${domid}/vm`),
@@ -154,7 +154,7 @@ test("a guest that does not care is asked to shut down, and not waited for", () 
   withTiny("", async ({ machine }) => {
     await machine.start();
     await machine.shutdown();
-    const domid = await machine.domainId();
+    const domid = await machine.domainId!();
     assertEquals(
       await xenstoreRead(`/local/domain/${domid}/control/shutdown`),
       "poweroff",
@@ -190,7 +190,7 @@ test("a crashed domain is preserved where that is wanted, and in the way until i
 test("another daemon adopts the domain, and removes one that was made only partly", () =>
   withTiny("", async ({ machine }) => {
     await machine.start();
-    const domid = await machine.domainId();
+    const domid = await machine.domainId!();
     const config = {
       name: "tiny",
       keys: new Map([["kernel", [TINY]], ["memory", ["4096"]]]),
@@ -198,7 +198,7 @@ test("another daemon adopts the domain, and removes one that was made only partl
     const second = await openLibxl();
     const adopted = await second.machine(config);
     assertEquals(await adopted.state(), "running");
-    assertEquals(await adopted.domainId(), domid);
+    assertEquals(await adopted.domainId!(), domid);
     await second.close();
     assertEquals(await machine.state(), "running");
 
@@ -221,20 +221,20 @@ test("another daemon adopts the domain, and removes one that was made only partl
 test("a domain that somebody else has restored, paused, is not taken for one that was made only partly", () =>
   withTiny("", async ({ machine }) => {
     await machine.start();
-    const domid = await machine.domainId();
+    const domid = await machine.domainId!();
     // What xl(1) restores has the mark with which it was made.
     await run(["xl", "pause", "tiny"]);
     const mark = `/local/domain/${domid}/jitsu`;
     await run(["xenstore-write", mark, "creating that"]);
     assertEquals(await machine.state(), "paused");
     assertEquals(await machine.start(), "unpaused");
-    assertEquals(await machine.domainId(), domid);
+    assertEquals(await machine.domainId!(), domid);
   }));
 
 test("a domain that somebody renamed is found by its UUID, and no second one is made", () =>
   withTiny("", async ({ machine }) => {
     await machine.start();
-    const domid = await machine.domainId();
+    const domid = await machine.domainId!();
     await run(["xl", "rename", "tiny", "other"]);
     const second = await openLibxl();
     try {
@@ -244,7 +244,7 @@ test("a domain that somebody renamed is found by its UUID, and no second one is 
       });
       assertEquals(await found.state(), "running");
       assertEquals(await found.start(), "found running");
-      assertEquals(await found.domainId(), domid);
+      assertEquals(await found.domainId!(), domid);
       await found.destroy();
       assertEquals((await domains()).has("other"), false);
     } finally {
@@ -281,7 +281,7 @@ test("a mark is what every Jitsu reads while the domain is there, and none is le
 test("a domain with the id of one that is gone is not taken for it", () =>
   withTiny("", async ({ machine }) => {
     await machine.start();
-    const domid = await machine.domainId();
+    const domid = await machine.domainId!();
     await run(["xl", "destroy", "tiny"]);
     // libxl gives an id out again when it was not in use for so many seconds.
     Deno.env.set("LIBXL_DOMID_REUSE_TIMEOUT", "0");
@@ -312,7 +312,7 @@ test("a domain with the id of one that is gone is not taken for it", () =>
 test("a domain that xl migrates is left alone, and is told to be in its hands", () =>
   withTiny("", async ({ machine }) => {
     await machine.start();
-    const domid = await machine.domainId();
+    const domid = await machine.domainId!();
     // As xl migrate-receive has it until the other side lets it go.
     await run(["xl", "pause", "tiny"]);
     await run(["xl", "rename", "tiny", "tiny--incoming"]);
@@ -336,10 +336,10 @@ test("a domain that somebody else made is adopted, paused or running", () =>
     await xlCreate(tinyConfig("tiny"), "-p");
     await until("the news", () => told.at(-1)?.[0] === "paused");
     const domid = (await domains()).get("tiny");
-    assertEquals(await machine.domainId(), domid);
+    assertEquals(await machine.domainId!(), domid);
     assertEquals(await machine.start(), "unpaused");
     assertEquals(await machine.state(), "running");
-    assertEquals(await machine.domainId(), domid);
+    assertEquals(await machine.domainId!(), domid);
     await machine.destroy();
     assertEquals((await domains()).has("tiny"), false);
   }));
@@ -364,13 +364,13 @@ test("a domain of that name with another UUID than was given is not touched", ()
 test("a network interface has the same MAC address at each start, in xenstore and as it is told", () =>
   withTiny("", async ({ machine }) => {
     const macs: (string | undefined)[] = [];
-    const configured = await machine.macAddresses();
+    const configured = await machine.macAddresses!();
     for (let i = 0; i < 2; i++) {
       await machine.start();
       const path = `/local/domain/${await machine
-        .domainId()}/device/vif/0/mac`;
+        .domainId!()}/device/vif/0/mac`;
       macs.push(await xenstoreRead(path));
-      assertEquals(await machine.macAddresses(), configured);
+      assertEquals(await machine.macAddresses!(), configured);
       await machine.destroy();
     }
     assertEquals(macs, [configured[0], configured[0]]);
@@ -456,7 +456,7 @@ test("more memory than there is, is an error that leaves nothing", () =>
 test("another description counts from the next start on", () =>
   withTiny("k", async ({ backend, machine }) => {
     await machine.start();
-    const domid = await machine.domainId();
+    const domid = await machine.domainId!();
     const again = await backend.machine({
       name: "tiny",
       keys: new Map([
@@ -471,10 +471,10 @@ test("another description counts from the next start on", () =>
       ]),
     });
     assertEquals(again, machine);
-    assertEquals(await machine.domainId(), domid);
+    assertEquals(await machine.domainId!(), domid);
     await machine.destroy();
     await machine.start();
-    const fresh = await machine.domainId();
+    const fresh = await machine.domainId!();
     assertNotEquals(fresh, domid);
     assertEquals(
       await xenstoreRead(`/local/domain/${fresh}/memory/static-max`),

@@ -393,13 +393,6 @@ Deno.test("kill_timeout is the grace period where it is given", async () => {
   assertEquals((await machine({ kill_timeout: "1.5" })).gracePeriod, 1500);
 });
 
-Deno.test("a process has no MAC addresses and no domain id", async () => {
-  await using backend = new TestBackend();
-  const www = await backend.with({ command: "true" });
-  assertEquals(await www.macAddresses(), []);
-  assertEquals(await www.domainId(), undefined);
-});
-
 Deno.test("closing stops every process, gently where it heeds SIGTERM", async () => {
   using dir = new TestDirectory();
   const backend = new TestBackend();

@@ -316,9 +316,12 @@ Deno.test("a key that a backend has no use for is told with the reason", () => {
     const [words, reason] of [
       [
         ["-x", "xapi", "-c", "host"],
-        /of no use with xapi: it needs the xenstore/,
+        /of no use with xapi: its VMs run on any host of the pool/,
       ],
-      [["-x", "process"], /of no use with process: a process has no xenstore/],
+      [
+        ["-x", "process"],
+        /of no use with process: a process is no guest of Xen/,
+      ],
     ] as const
   ) {
     const problems = problemsOf(...words, config);
@@ -394,20 +397,32 @@ Deno.test("Synjitsu is told of guests of this Xen host, and of no other backend'
   );
   for (
     const [backend, connect, why] of [
-      ["libvirt", "qemu:///system", "--connect xen:/// and not qemu:///system"],
-      ["libvirt", "xen+ssh://root@xen2/", "and not xen+ssh://root@xen2/"],
-      ["libvirt", "xen://xen2/", "and not xen://xen2/"],
-      ["xapi", "https://xs1/", "not in the dom0 of the pool's hosts"],
-      ["process", "xen:///", "processes are none"],
+      [
+        "libvirt",
+        "qemu:///system",
+        "--connect xen:/// only, not with qemu:///system",
+      ],
+      ["libvirt", "xen+ssh://root@xen2/", "not with xen+ssh://root@xen2/"],
+      ["libvirt", "xen://xen2/", "not with xen://xen2/"],
+      ["xapi", "https://xs1/", "within reach of that host alone"],
+      [
+        "process",
+        "xen:///",
+        "a process is no guest of Xen and has no xenstore",
+      ],
     ]
   ) {
-    const [problem, ...others] = problemsOf(
+    const problems = problemsOf(
       ...["-x", backend, "-c", connect, "--synjitsu", uuid],
       backend === "process" ? config + ",command=x" : config,
     );
-    assert(problem.startsWith("option --synjitsu is of no use: "), problem);
-    assert(problem.endsWith(why), problem);
-    assertEquals(others, []);
+    const refused = ["option --synjitsu", "use_synjitsu", "synjitsu_nic"];
+    assertEquals(problems.length, refused.length);
+    for (const [i, what] of refused.entries()) {
+      const start = `${what} is of no use with ${backend}: `;
+      assert(problems[i].includes(start), problems[i]);
+      assert(problems[i].endsWith(why), problems[i]);
+    }
   }
 });
 
@@ -461,19 +476,20 @@ Deno.test("--catch takes interfaces, as often as it is given, and not for proces
 });
 
 Deno.test("use_synjitsu needs an IPv4 address, and no --synjitsu, as in the original", () => {
-  assertEquals(wrongWith("use_synjitsu=1"), []);
-  assertEquals(wrongWith("use_synjitsu=1,ip=2001:db8::1"), []);
+  const problems = (fields: string) => problemsOf(`dns=a,name=a,${fields}`);
+  assertEquals(problems("ip=10.0.0.1,use_synjitsu=1"), []);
+  assertEquals(problems("ip=10.0.0.1,use_synjitsu=1,ip=2001:db8::1"), []);
   assertEquals(
-    problemsOf("dns=a,ip=2001:db8::1,name=a,use_synjitsu=1"),
+    problems("ip=2001:db8::1,use_synjitsu=1"),
     [
-      "CONFIG 1 (dns=a,ip=2001:db8::1,name=a): use_synjitsu needs an IPv4 address: what Synjitsu is told of a unikernel has no room for IPv6",
+      "CONFIG 1 (dns=a,name=a,ip=2001:db8::1): use_synjitsu needs an IPv4 address: what Synjitsu is told of a unikernel has no room for IPv6",
     ],
   );
-  assertEquals(wrongWith("synjitsu_nic=1"), [
-    "synjitsu_nic means nothing without use_synjitsu",
+  assertEquals(problems("ip=10.0.0.1,synjitsu_nic=1"), [
+    "CONFIG 1 (dns=a,name=a,ip=10.0.0.1): synjitsu_nic means nothing without use_synjitsu",
   ]);
-  assertEquals(wrongWith("use_synjitsu=1,synjitsu_nic=eth1"), [
-    'synjitsu_nic "eth1" is not the number of a network interface, where the first is 0 (0 to 1000)',
+  assertEquals(problems("ip=10.0.0.1,use_synjitsu=1,synjitsu_nic=eth1"), [
+    'CONFIG 1 (dns=a,name=a,ip=10.0.0.1): synjitsu_nic "eth1" is not the number of a network interface, where the first is 0 (0 to 1000)',
   ]);
 });
 

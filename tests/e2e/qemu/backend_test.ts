@@ -53,13 +53,13 @@ test(
   {},
   async ({ guest, machine, told }) => {
     assertEquals(machine.id, guest.uuid);
-    assertEquals(await machine.macAddresses(), [guest.mac]);
+    assertEquals(await machine.macAddresses!(), [guest.mac]);
     assertEquals(await machine.state(), "off");
-    assertEquals(await machine.domainId(), undefined);
+    assertEquals(await machine.domainId!(), undefined);
 
     assertEquals(await machine.start(), "started");
     assertEquals(await machine.state(), "running");
-    assertEquals(typeof await machine.domainId(), "number");
+    assertEquals(typeof await machine.domainId!(), "number");
     const boot = await booted(guest);
 
     assertEquals(await machine.suspend(), "paused");
@@ -82,7 +82,7 @@ test(
     const boot = await booted(guest);
     assertEquals(await machine.suspend(), "suspended");
     assertEquals(await machine.state(), "suspended");
-    assertEquals(await machine.domainId(), undefined);
+    assertEquals(await machine.domainId!(), undefined);
     assert(await isDown(guest), "a saved guest answers");
     await until(
       "told that it is saved",
