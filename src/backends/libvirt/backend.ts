@@ -67,7 +67,9 @@ class LibvirtBackend implements Backend {
   async connect(): Promise<void> {
     const session = await Session.open(this.uri, (domain, meaning) => {
       for (const machine of this.#machines) {
-        if (machine.is(domain)) watched(machine, machine.onEvent(meaning));
+        if (!machine.is(domain)) continue;
+        if (meaning === "rebooted") machine.onReboot?.(meaning);
+        else watched(machine, machine.onEvent(meaning));
       }
     });
     if (this.#host !== undefined && !await this.#leadsTo(this.#host, session)) {

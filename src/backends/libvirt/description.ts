@@ -7,7 +7,7 @@ import { controlDomainProblem } from "../../xen/control_domain.ts";
 import type { BackendDescription } from "../backend.ts";
 import { isLocalXen, showUri } from "./uri.ts";
 
-const SUSPEND = ["memory", "disk"];
+const SUSPEND = ["memory", "disk"], RESTORE_FAILS = ["keep", "boot"];
 
 export const LIBVIRT: BackendDescription = {
   name: "libvirt",
@@ -20,6 +20,13 @@ export const LIBVIRT: BackendDescription = {
         "Where mode=suspend keeps the domain: memory (the default) pauses it, disk saves it with libvirt's managed save and frees its memory.",
       expected: (value) =>
         SUSPEND.includes(value) ? undefined : "memory or disk",
+    },
+    {
+      name: "restore_fails",
+      doc:
+        "What happens to a managed save that cannot be restored: keep (the default) leaves it for you to look at, boot drops it and boots the domain afresh, unless the reason may pass, as a lack of memory does.",
+      expected: (value) =>
+        RESTORE_FAILS.includes(value) ? undefined : "keep or boot",
     },
   ],
   capabilities: {

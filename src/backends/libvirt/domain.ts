@@ -10,7 +10,7 @@ import { cString, readCString } from "../../ffi/c_string.ts";
 import { holding } from "../../ffi/hold.ts";
 import type { MachineState, StartAction } from "../backend.ts";
 import type { Connection } from "./connection.ts";
-import { LibvirtError, VIR_ERR } from "./errors.ts";
+import { LibvirtError, RestoreError, VIR_ERR } from "./errors.ts";
 import type { Libvirt } from "./runtime.ts";
 
 /** `virDomainState` (libvirt-domain.h), those that are told apart here. */
@@ -153,7 +153,10 @@ export class Domain {
     }
   }
 
-  /** See {@linkcode Machine.start}; does nothing while somebody else is at work on it. */
+  /**
+   * See {@linkcode Machine.start}; does nothing while somebody else is at work on it. Rejects with
+   * {@linkcode RestoreError} where it cannot be restored.
+   */
   start(): Promise<StartAction | Busy> {
     return this.#orAlready("running", () => this.#start(), "found running");
   }
@@ -195,7 +198,11 @@ export class Domain {
   }
 
   async #restore(): Promise<StartAction> {
-    await this.#call(this.#libvirt.virDomainCreate(this.pointer));
+    try {
+      await this.#call(this.#libvirt.virDomainCreate(this.pointer));
+    } catch (error) {
+      throw error instanceof LibvirtError ? new RestoreError(error) : error;
+    }
     // One that was saved while paused comes back paused.
     const { state } = await this.#state();
     if (state === VIR_DOMAIN.PAUSED) {

@@ -9,11 +9,13 @@ import { redact, showUri, virsh } from "./uri.ts";
 
 /** `virErrorNumber` (virterror.h), those that are told apart here. */
 export const VIR_ERR = {
+  NO_MEMORY: 2,
   NO_SUPPORT: 3,
   NO_CONNECT: 5,
   SYSTEM_ERROR: 38,
   NO_DOMAIN: 42,
   AUTH_FAILED: 45,
+  OPERATION_TIMEOUT: 68,
   AUTH_CANCELLED: 79,
   AUTH_UNAVAILABLE: 94,
 } as const;
@@ -29,6 +31,23 @@ export class LibvirtError extends Error {
    */
   constructor(message: string, readonly code = 0, readonly errno = 0) {
     super(message);
+  }
+}
+
+/** A managed save could not be restored; `cause` is what libvirt says. */
+export class RestoreError extends LibvirtError {
+  override name = "RestoreError";
+
+  constructor(override readonly cause: LibvirtError) {
+    super(cause.message, cause.code, cause.errno);
+  }
+
+  /** Whether the next try may succeed: it failed for want of memory or of somebody's time, and not for what was saved. */
+  get mayPass(): boolean {
+    return this.code === VIR_ERR.NO_MEMORY ||
+      this.code === VIR_ERR.OPERATION_TIMEOUT ||
+      /memory|allocat|timed out|state change lock|libxenlight/i
+        .test(this.message);
   }
 }
 

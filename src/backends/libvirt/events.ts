@@ -11,6 +11,8 @@ export interface EventMeaning {
   state: MachineState | "look";
   /** What happened, for the log: "stopped (destroyed)". */
   reason: string;
+  /** Whether it boots anew, and is not brought back as it was. */
+  isBoot?: boolean;
 }
 
 interface EventType {
@@ -82,6 +84,7 @@ const EVENT_TYPES: readonly EventType[] = [
   { state: "paused", word: "PM suspended", details: ["memory", "disk"] },
   { state: "off", word: "crashed", details: ["panicked", "crashloaded"] },
 ];
+const STARTED = 2, STARTED_BOOTED = 0;
 const STOPPED = 5, STOPPED_SAVED = 4;
 
 /** The meaning of an event's two numbers, or nothing for an event that changes no state. */
@@ -96,6 +99,7 @@ export function interpretEvent(
   return {
     // Saved to where? A managed save brings it back, `virsh save FILE` leaves it off.
     state: event === STOPPED && detail === STOPPED_SAVED ? "look" : type.state,
+    ...event === STARTED && detail === STARTED_BOOTED && { isBoot: true },
     reason: detailWord === undefined
       ? type.word
       : `${type.word} (${detailWord})`,

@@ -18,13 +18,16 @@ import {
   type StateListener,
 } from "../backend.ts";
 import type { Connection } from "./connection.ts";
-import { Domain, type DomainKey } from "./domain.ts";
-import { LibvirtError, VIR_ERR, xenRemedy } from "./errors.ts";
+import { type Busy, Domain, type DomainKey } from "./domain.ts";
+import { LibvirtError, RestoreError, VIR_ERR, xenRemedy } from "./errors.ts";
 import type { EventMeaning } from "./events.ts";
 import { redact, showUri, virsh } from "./uri.ts";
 
 /** How often to look whether a domain can be started that somebody else is at work on. */
 const BUSY_POLL_MS = 100;
+
+/** Within how many milliseconds of going off a domain that boots has been restarted. */
+const RESTART_MS = 10_000;
 
 /** Lends work a connection, whichever is up at the time. */
 export type Use = <T>(
@@ -50,9 +53,16 @@ export class LibvirtMachine implements Machine {
   /** What people call it in commands: as it is configured. */
   readonly #word: string;
   readonly #suspendToDisk: boolean;
+  /** Whether it is booted afresh where what was saved cannot be restored. */
+  readonly #bootsInstead: boolean;
   #id = "";
   /** The state that was told last. */
   #told: MachineState = "off";
+  onReboot?: (reason: string) => void;
+  /** A start of ours that libvirt has not told of yet. */
+  #isStarting = false;
+  /** When it was told to go off, by the clock of performance.now(). */
+  #wentOff = -Infinity;
   /** Counts events, to know whether one came while the state was being read. */
   #events = 0;
 
@@ -65,6 +75,7 @@ export class LibvirtMachine implements Machine {
     this.name = config.name;
     this.#key = { uuid: config.uuid?.toLowerCase(), name: config.name };
     this.#word = this.#key.uuid ?? config.name;
+    this.#bootsInstead = config.keys.get("restore_fails")?.at(-1) === "boot";
     this.#suspendToDisk = config.keys.get("suspend")?.at(-1) === "disk";
   }
 
@@ -113,10 +124,23 @@ export class LibvirtMachine implements Machine {
   }
 
   /** Takes note of an event of its domain. */
-  async onEvent({ state, reason }: EventMeaning): Promise<void> {
+  async onEvent({ state, reason, isBoot }: EventMeaning): Promise<void> {
     this.#events++;
+    if (state === "off") this.#wentOff = performance.now();
+    if (isBoot) this.#onBoot(reason);
     if (state === "look") await this.refresh(reason);
     else this.#tell(state, reason);
+  }
+
+  /**
+   * It boots. Xen's toolstack restarts a guest by making another domain at once: whoever reads the state meanwhile may
+   * miss that it was off.
+   */
+  #onBoot(reason: string): void {
+    const isOurs = this.#isStarting;
+    this.#isStarting = false;
+    if (isOurs || performance.now() - this.#wentOff > RESTART_MS) return;
+    this.onReboot?.(reason);
   }
 
   /**
@@ -145,12 +169,24 @@ export class LibvirtMachine implements Machine {
   }
 
   async start(): Promise<StartAction> {
+    this.#isStarting = true;
+    try {
+      const action = await this.#start();
+      if (action !== "started") this.#isStarting = false;
+      return action;
+    } catch (error) {
+      this.#isStarting = false;
+      throw error;
+    }
+  }
+
+  async #start(): Promise<StartAction> {
     const began = performance.now();
     for (let said = "";;) {
       const outcome = await this.#do({
         words: "start",
         virsh: "start",
-        work: (domain) => domain.start(),
+        work: (domain) => this.#startOrBoot(domain),
       });
       if (typeof outcome === "string") return outcome;
       const { why, patienceMs } = outcome;
@@ -171,6 +207,22 @@ export class LibvirtMachine implements Machine {
       said = why;
       // Nothing is held meanwhile: others have their turn.
       await new Promise((resolve) => setTimeout(resolve, BUSY_POLL_MS));
+    }
+  }
+
+  async #startOrBoot(domain: Domain): Promise<StartAction | Busy> {
+    try {
+      return await domain.start();
+    } catch (error) {
+      const isFinal = error instanceof RestoreError && !error.mayPass;
+      if (!isFinal || !this.#bootsInstead) throw error;
+      log("backend").warn(
+        `${this.name}: its managed save cannot be restored (${
+          redact(error.message, this.uri)
+        }); it is dropped, as restore_fails=boot says`,
+      );
+      await domain.destroy();
+      return await domain.start();
     }
   }
 
@@ -247,7 +299,8 @@ export class LibvirtMachine implements Machine {
     error: unknown,
   ): Promise<unknown> {
     if (!(error instanceof LibvirtError)) return error;
-    const what = `cannot ${words} ${this.name}`;
+    const isRestore = error instanceof RestoreError;
+    const what = `cannot ${isRestore ? "restore" : words} ${this.name}`;
     const where = `libvirt at ${showUri(this.uri)}`;
     const why = redact(error.message, this.uri);
     if (!await connection.alive()) {
@@ -260,6 +313,11 @@ export class LibvirtMachine implements Machine {
         `${what}: ${where} has no domain ${await this.#missing(connection)}; ${
           virsh(this.uri, "list", "--all", "--uuid", "--name")
         } lists those it has, ${virsh(this.uri, "define", "FILE")} adds one`,
+      );
+    }
+    if (isRestore && !error.mayPass) {
+      return new BackendError(
+        `${what}: ${why}; \`jitsu stop ${this.name} --mode destroy\` drops what was saved, and it boots afresh then (${where})`,
       );
     }
     return new BackendError(

@@ -12,6 +12,7 @@ import { BackendError } from "../backend.ts";
 import { LibvirtError, readVirError } from "./errors.ts";
 import {
   CLOSE_FUNC,
+  DOMAIN_CALLBACK,
   DOMAIN_EVENT_CALLBACK,
   ERROR_FUNC,
   FREE_CALLBACK,
@@ -63,6 +64,8 @@ export interface Listener {
     event: number,
     detail: number,
   ): void;
+  /** The guest was reset, by itself or by somebody; the domain is as above. */
+  onReboot(domain: Deno.PointerObject): void;
   /** `reason` is a `virConnectCloseReason`. */
   onClose(reason: number): void;
 }
@@ -98,6 +101,14 @@ export class Runtime {
           ?.onDomainEvent(domain, event, detail);
       }
       return 0;
+    },
+  );
+  readonly rebootCallback = Deno.UnsafeCallback.threadSafe(
+    DOMAIN_CALLBACK,
+    (_connection, domain, token) => {
+      if (domain !== null) {
+        this.listeners.get(Deno.UnsafePointer.value(token))?.onReboot(domain);
+      }
     },
   );
   readonly closeCallback = Deno.UnsafeCallback.threadSafe(
@@ -161,6 +172,7 @@ export class Runtime {
     this.libvirt.virSetErrorFunc(null, null);
     this.errorCallback.close();
     this.domainEventCallback.close();
+    this.rebootCallback.close();
     this.closeCallback.close();
     this.#stopCallback.close();
   }

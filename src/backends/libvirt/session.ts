@@ -30,12 +30,12 @@ const CLOSE_REASONS = [
   "closed here",
 ];
 
-const VIR_DOMAIN_EVENT_ID_LIFECYCLE = 0;
+const VIR_DOMAIN_EVENT_ID_LIFECYCLE = 0, VIR_DOMAIN_EVENT_ID_REBOOT = 1;
 
 /** Told of every domain's events that change its state, in libvirt's order. */
 export type DomainEventListener = (
   domain: Required<DomainKey>,
-  meaning: EventMeaning,
+  meaning: EventMeaning | "rebooted",
 ) => void;
 
 export class Session {
@@ -46,7 +46,7 @@ export class Session {
   readonly #lost = Promise.withResolvers<string>();
   /** Why it is over, once it is. */
   #over?: string;
-  #eventCallbackId?: number;
+  readonly #eventCallbackIds: number[] = [];
 
   private constructor(
     readonly uri: string,
@@ -87,6 +87,10 @@ export class Session {
           this.onDomainEvent({ uuid, name }, meaning);
         }
       },
+      onReboot: (domainPointer) => {
+        const { uuid, name } = new Domain(this.first, domainPointer);
+        this.onDomainEvent({ uuid, name }, "rebooted");
+      },
       onClose: (reason) =>
         this.#lose(CLOSE_REASONS[reason] ?? `reason ${reason}`),
     });
@@ -98,20 +102,40 @@ export class Session {
         null,
       ),
     );
+    this.hasEvents = await this.#register(
+      VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+      runtime.domainEventCallback.pointer,
+    );
+    await this.#register(
+      VIR_DOMAIN_EVENT_ID_REBOOT,
+      runtime.rebootCallback.pointer,
+    );
+  }
+
+  /** Has all domains' events of that kind told. Whether the driver knows them. */
+  async #register(
+    eventId: number,
+    callback: Deno.PointerObject,
+  ): Promise<boolean> {
+    const { libvirt, pointer, token } = this.first;
+    const opaque = Deno.UnsafePointer.create(token);
     try {
-      this.#eventCallbackId = await this.first.call(
-        libvirt.virConnectDomainEventRegisterAny(
-          pointer,
-          null,
-          VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-          runtime.domainEventCallback.pointer,
-          opaque,
-          null,
+      this.#eventCallbackIds.push(
+        await this.first.call(
+          libvirt.virConnectDomainEventRegisterAny(
+            pointer,
+            null,
+            eventId,
+            callback,
+            opaque,
+            null,
+          ),
         ),
       );
+      return true;
     } catch (error) {
       if ((error as LibvirtError).code !== VIR_ERR.NO_SUPPORT) throw error;
-      this.hasEvents = false;
+      return false;
     }
   }
 
@@ -175,11 +199,8 @@ export class Session {
     await this.#calls.idle();
     const { libvirt, pointer, runtime } = this.first;
     // These fail on a connection that is lost, and have let go of the callbacks all the same.
-    if (this.#eventCallbackId !== undefined) {
-      await libvirt.virConnectDomainEventDeregisterAny(
-        pointer,
-        this.#eventCallbackId,
-      );
+    for (const id of this.#eventCallbackIds) {
+      await libvirt.virConnectDomainEventDeregisterAny(pointer, id);
     }
     await libvirt.virConnectUnregisterCloseCallback(
       pointer,

@@ -335,6 +335,12 @@ export const CLOSE_FUNC = {
   result: "void",
 } as const satisfies Deno.UnsafeCallbackDefinition;
 
+/** `void (*virConnectDomainEventGenericCallback)(virConnectPtr conn, virDomainPtr dom, void *opaque)` */
+export const DOMAIN_CALLBACK = {
+  parameters: ["pointer", "pointer", "pointer"],
+  result: "void",
+} as const satisfies Deno.UnsafeCallbackDefinition;
+
 /** `int (*virConnectDomainEventCallback)(virConnectPtr conn, virDomainPtr dom, int event, int detail, void *opaque)` */
 export const DOMAIN_EVENT_CALLBACK = {
   parameters: ["pointer", "pointer", "i32", "i32", "pointer"],

@@ -7,6 +7,7 @@ Deno.test("events that change a domain's state say what it is now and why", () =
   assertEquals(interpretEvent(2, 0), {
     state: "running",
     reason: "started (booted)",
+    isBoot: true,
   });
   assertEquals(interpretEvent(2, 2), {
     state: "running",

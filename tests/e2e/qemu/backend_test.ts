@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+  assertRejects,
+} from "@std/assert";
 import {
   type Backend,
   BackendError,
@@ -216,6 +222,97 @@ test(
     assertEquals(await starting, "started"); // it is off by then
     reader.kill();
     await reader.status;
+  },
+);
+
+test(
+  "a guest that is reset, or off for a moment only, is told to boot anew, and not when it is started by the machine itself",
+  {},
+  async ({ rig, guest, machine, told }) => {
+    const reboots: string[] = [];
+    machine.onReboot = (reason) => reboots.push(reason);
+    const xml = await rig.virsh("dumpxml", "--inactive", guest.name);
+    const file = await Deno.makeTempFile({ suffix: ".xml" });
+    await Deno.writeTextFile(
+      file,
+      xml.replace(/(<on_reboot>)destroy/, "$1restart"),
+    );
+    await rig.virsh("define", file);
+    await machine.start();
+    const boot = await booted(guest);
+    await machine.destroy();
+    await machine.start();
+    await until("told of all that", () => told.length === 3);
+    assertEquals(reboots, []);
+    const again = await booted(guest);
+    assertNotEquals(again, boot);
+    await rig.virsh("reset", guest.name);
+    await until("told that it boots anew", () => reboots.length === 1);
+    assertEquals(await machine.state(), "running");
+    await rig.virsh("destroy", guest.name);
+    await rig.virsh("start", guest.name);
+    await until("told that it is another boot", () => reboots.length === 2);
+    assertEquals(reboots, ["rebooted", "started (booted)"]);
+  },
+);
+
+for (const restoreFails of ["keep", "boot"]) {
+  test(
+    `a managed save that cannot be restored, with restore_fails=${restoreFails}`,
+    { suspend: "disk", restore_fails: restoreFails },
+    async ({ guest, machine }) => {
+      const log = collectLog("backend");
+      await machine.start();
+      await machine.suspend();
+      const file = `/var/lib/libvirt/qemu/save/${guest.name}.save`;
+      await run(["truncate", "--size=-100K", file]);
+      if (restoreFails === "keep") {
+        const { message } = await assertRejects(
+          () => machine.start(),
+          BackendError,
+        );
+        assertMatch(
+          message,
+          /^cannot restore guest0: .*; `jitsu stop guest0 --mode destroy` drops what was saved, and it boots afresh then /,
+        );
+        assertEquals(await machine.state(), "suspended", "it was dropped");
+        await machine.destroy();
+        assertEquals(await machine.start(), "started");
+      } else {
+        assertEquals(await machine.start(), "started");
+        assertMatch(
+          log.join(),
+          /^WARN(ING)? guest0: its managed save cannot be restored \(.*\); it is dropped, as restore_fails=boot says$/,
+        );
+      }
+      assertEquals(await machine.state(), "running");
+    },
+  );
+}
+
+test(
+  "while libvirtd hangs other connections go on, and what was begun is done when it is back",
+  {},
+  async ({ rig, machine }) => {
+    const other = await LIBVIRT.open({ connect: "test:///default" });
+    try {
+      rig.signalLibvirtd("SIGSTOP");
+      let isOver = false;
+      const starting = machine.start().finally(() => isOver = true);
+      // As many calls as a backend makes at once, and some more.
+      const states = Array.from({ length: 20 }, () => machine.state());
+      const there = await other.machine({ name: "test", keys: new Map() });
+      assertEquals(await there.state(), "running");
+      // The threads of file I/O and look-ups of names are not all taken.
+      await Deno.readTextFile("/proc/self/stat");
+      assertEquals(isOver, false);
+      rig.signalLibvirtd("SIGCONT");
+      assertEquals(await starting, "started");
+      await Promise.all(states);
+    } finally {
+      rig.signalLibvirtd("SIGCONT");
+      await other.close();
+    }
   },
 );
 
