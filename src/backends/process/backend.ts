@@ -11,9 +11,8 @@ import {
 } from "../backend.ts";
 import { Children } from "./children.ts";
 import { type ProcessHost, ProcessMachine } from "./machine.ts";
-import { Marks } from "./mark.ts";
+import { bearingNone, Marks } from "./mark.ts";
 import { PipeReader } from "./pipes.ts";
-import { Spawner } from "./spawn.ts";
 import { Watchdog } from "./watchdog.ts";
 
 function newHost(): ProcessHost {
@@ -21,7 +20,6 @@ function newHost(): ProcessHost {
   return {
     marks,
     watchdog: new Watchdog(marks.prefix),
-    spawner: new Spawner(),
     children: new Children(),
     pipes: new PipeReader(),
   };
@@ -64,7 +62,7 @@ export class ProcessBackend implements Backend {
     const machines = [...this.#machines.values()];
     await Promise.all(machines.map((machine) => machine.close()));
     // As long as one is being started we bear its mark ourselves, and the watchdog would kill us.
-    await this.#host.spawner.idle();
+    await bearingNone();
     await this.#host.watchdog.close();
     await this.#host.pipes.close();
   }

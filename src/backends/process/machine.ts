@@ -26,7 +26,7 @@ import {
   writePidfile,
 } from "./pidfile.ts";
 import type { PipeReader } from "./pipes.ts";
-import type { Spawner } from "./spawn.ts";
+import { spawn } from "./spawn.ts";
 import { isWatched, type Watchdog } from "./watchdog.ts";
 
 /** When the daemon exits: how long a process may take to exit after SIGTERM, and to vanish after SIGKILL. */
@@ -71,7 +71,6 @@ interface Run {
 export interface ProcessHost {
   readonly marks: Marks;
   readonly watchdog: Watchdog;
-  readonly spawner: Spawner;
   readonly children: Children;
   readonly pipes: PipeReader;
 }
@@ -322,11 +321,11 @@ export class ProcessMachine implements Machine {
 
   /** Rejects with {@linkcode BackendError}. */
   async #spawn(): Promise<ProcessGroup> {
-    const { marks, spawner, pipes, children } = this.#host;
+    const { marks, pipes, children } = this.#host;
     const mark = marks.next();
     // Output that we read would be lost for a process that outlives us.
     const reader = this.#pidfile === undefined ? pipes : undefined;
-    const spawned = await spawner.run(this.#command, mark, reader);
+    const spawned = await spawn(this.#command, mark, reader);
     logOutput(this.name, spawned.output, this.#reading.signal);
     return ProcessGroup.ofChild(spawned, mark, children);
   }

@@ -12,6 +12,7 @@
  *
  * @module
  */
+import { Limit } from "../../limit.ts";
 import { BackendError } from "../backend.ts";
 import { libc } from "./libc.ts";
 import { readStat } from "../../procfs.ts";
@@ -140,23 +141,35 @@ export class Marks {
   }
 }
 
+/** In place of a mark: none. It is RLIM_INFINITY, what the limit is where nobody has set it. */
+export const UNMARKED = 2n ** 64n - 1n;
+
+const turns = new Limit(1);
+
 /**
- * Has this process bear the mark while `call` runs, and with it all that is started meanwhile.
- * Rejects with {@linkcode BackendError} where it may not.
+ * Has this process bear the mark while `call` runs, and with it all that is started meanwhile: one call after the other,
+ * since a limit is the whole process's. Rejects with {@linkcode BackendError} where it may not.
  */
-export async function bearing<T>(
+export function bearing<T>(
   mark: bigint,
   call: () => T | Promise<T>,
 ): Promise<T> {
-  const before = limitOf(0)![0];
-  if (!setLimit(0, mark)) {
-    throw new BackendError(
-      "processes cannot be marked by their limit RLIMIT_RSS: its hard limit is too low: lift it (ulimit -Hm unlimited, or LimitRSS=infinity in a systemd unit)",
-    );
-  }
-  try {
-    return await call();
-  } finally {
-    setLimit(0, before);
-  }
+  return turns.run(async () => {
+    const before = limitOf(0)![0];
+    if (!setLimit(0, mark)) {
+      throw new BackendError(
+        "processes cannot be marked by their limit RLIMIT_RSS: its hard limit is too low: lift it (ulimit -Hm unlimited, or LimitRSS=infinity in a systemd unit)",
+      );
+    }
+    try {
+      return await call();
+    } finally {
+      setLimit(0, before);
+    }
+  });
+}
+
+/** Resolves when this process bears no mark of a machine. */
+export function bearingNone(): Promise<void> {
+  return turns.idle();
 }

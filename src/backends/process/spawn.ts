@@ -11,7 +11,6 @@
  */
 import { cString } from "../../ffi/c_string.ts";
 import { holding } from "../../ffi/hold.ts";
-import { Limit } from "../../limit.ts";
 import { BackendError } from "../backend.ts";
 import type { Command } from "./command.ts";
 import { libc } from "./libc.ts";
@@ -67,33 +66,23 @@ function failure(program: string, errno: number): BackendError {
   return new BackendError(`Failed to spawn '${program}': ${why}${hint}`);
 }
 
-/** Starts processes, one at a time: the mark that a process gets is our own for that moment. */
-export class Spawner {
-  readonly #turns = new Limit(1);
-
-  /** Resolves when nothing is being started. */
-  idle(): Promise<void> {
-    return this.#turns.idle();
-  }
-
-  /**
-   * Starts the command; its output is piped where there is a `reader` for it, else it goes where ours goes.
-   * Rejects with {@linkcode BackendError}.
-   */
-  run(
-    command: Command,
-    mark: bigint,
-    reader?: PipeReader,
-  ): Promise<Spawned> {
-    const isForUs = command.uid === undefined &&
-      (command.cwd === Deno.cwd() ||
-        libc().posix_spawn_file_actions_addchdir_np !== null);
-    return this.#turns.run(async () => {
-      if (isForUs) return await bearing(mark, () => spawnAsUs(command, reader));
-      await nextTurn(); // one fork at a time, and everybody else between two
-      return await bearing(mark, () => forkAs(command, reader !== undefined));
-    });
-  }
+/**
+ * Starts the command; its output is piped where there is a `reader` for it, else it goes where ours goes.
+ * Rejects with {@linkcode BackendError}.
+ */
+export async function spawn(
+  command: Command,
+  mark: bigint,
+  reader?: PipeReader,
+): Promise<Spawned> {
+  const isForUs = command.uid === undefined &&
+    (command.cwd === Deno.cwd() ||
+      libc().posix_spawn_file_actions_addchdir_np !== null);
+  if (isForUs) return await bearing(mark, () => spawnAsUs(command, reader));
+  return await bearing(mark, async () => {
+    await nextTurn(); // one fork at a time, and everybody else between two
+    return forkAs(command, reader !== undefined);
+  });
 }
 
 /** Resolves when everything else has had its turn. */

@@ -11,6 +11,7 @@
 import { log } from "../../log.ts";
 import { readProcessFile } from "../../procfs.ts";
 import { BackendError } from "../backend.ts";
+import { bearing, UNMARKED } from "./mark.ts";
 
 /**
  * $1 is what our marks begin with. "- MARK" has those who bear that mark left alone, "+ MARK" no more. At the end
@@ -70,28 +71,37 @@ export class Watchdog {
     input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
     ended: Promise<void>;
   };
+  #opening?: Promise<void>;
   #closed = false;
 
   /** @param prefix what the marks begin with, see `Marks.prefix` */
   constructor(readonly prefix: string) {}
 
   /** Starts the shell unless it runs. Rejects with {@linkcode BackendError}. */
-  async open(): Promise<void> {
+  open(): Promise<void> {
+    if (this.#shell !== undefined) return Promise.resolve();
+    return this.#opening ??= this.#start().finally(() =>
+      this.#opening = undefined
+    );
+  }
+
+  async #start(): Promise<void> {
     if (this.#closed) throw new BackendError("Jitsu is exiting");
-    if (this.#shell !== undefined) return;
     const startedAt = Date.now();
     let child: Deno.ChildProcess;
     try {
-      child = new Deno.Command("/bin/sh", {
-        args: ["-c", SCRIPT, NAME, this.prefix],
-        cwd: "/",
-        clearEnv: true,
-        env: { PATH: "/usr/bin:/bin" },
-        stdin: "piped",
-        stdout: "null",
-        stderr: "null",
-        detached: true, // what ends the daemon's process group must not end it first
-      }).spawn();
+      // Without a mark, also where we are a machine of another Jitsu ourselves and would go with it.
+      child = await bearing(UNMARKED, () =>
+        new Deno.Command("/bin/sh", {
+          args: ["-c", SCRIPT, NAME, this.prefix],
+          cwd: "/",
+          clearEnv: true,
+          env: { PATH: "/usr/bin:/bin" },
+          stdin: "piped",
+          stdout: "null",
+          stderr: "null",
+          detached: true, // what ends the daemon's process group must not end it first
+        }).spawn());
     } catch (error) {
       throw new BackendError(
         `the watchdog of the processes: ${(error as Error).message}`,

@@ -1,6 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { readProcessFile, readStat } from "../../../src/procfs.ts";
-import { bearing, Marks } from "../../../src/backends/process/mark.ts";
+import {
+  bearing,
+  killBearersOf,
+  Marks,
+} from "../../../src/backends/process/mark.ts";
 import { Watchdog } from "../../../src/backends/process/watchdog.ts";
 import { until } from "../../until.ts";
 import type { Start } from "./daemon.ts";
@@ -171,6 +175,20 @@ Deno.test("who bears one of our marks is killed when the watchdog ends, who is t
     child.kill("SIGKILL");
     await child.status;
   }
+});
+
+Deno.test("a Jitsu that is a machine of another may be killed as one: its processes go with it", async () => {
+  using dir = new TestDirectory();
+  const mark = new Marks().next();
+  const command = stubborn(`${dir.path}/pids`);
+  await using child = await bearing(
+    mark,
+    () => daemon({ keys: { command } }),
+  );
+  const pids = await pidsIn(`${dir.path}/pids`);
+  await killBearersOf(mark);
+  assertEquals((await child.status).signal, "SIGKILL");
+  await until("all processes to be gone", () => !pids.some(lives));
 });
 
 Deno.test("a daemon that is killed amid a burst of starts leaves nothing, not even what left its group and parent", async () => {
