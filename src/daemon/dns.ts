@@ -4,7 +4,7 @@
  * @module
  */
 import { Access } from "../dns/serve/access.ts";
-import { canonicalAddress } from "../net/address.ts";
+import { addressesOf } from "../net/own_addresses.ts";
 import { Cookies } from "../dns/serve/cookies.ts";
 import { UpstreamForwarder } from "../dns/forward/forwarder.ts";
 import { Guard } from "../dns/serve/guard.ts";
@@ -25,7 +25,7 @@ export function forwarderFor(
   const { servers, domains, cacheSize, serveStale, privateAnswers } =
     forwarding;
   const isSelf = (server: Server) =>
-    server.port === port && isOwnAddress(server.address, bind);
+    server.port === port && addressesOf(bind).includes(server.address);
   const routeTo = (domain: Name, servers: Server[]) => {
     const upstreams = servers.map((server) => new Upstream(server));
     const source = () => Promise.resolve(upstreams);
@@ -73,15 +73,6 @@ export async function upstreamsOf(
       lacks: server.lacks(now),
     }))
   );
-}
-
-/** Whether packets to an address come to a socket that is bound to `bind`, as the interfaces are now. */
-function isOwnAddress(address: string, bind: string): boolean {
-  if (bind !== "0.0.0.0" && bind !== "::") return address === bind;
-  return address.startsWith("127.") ||
-    Deno.networkInterfaces().some((each) =>
-      canonicalAddress(each.address) === address
-    );
 }
 
 /** How many REFUSED a second one network gets that may not ask. */

@@ -6,6 +6,7 @@
 import type { DaemonOptions } from "../daemon/options.ts";
 import { Class, Flag, Rcode, Type } from "../dns/wire/constants.ts";
 import { Exchange, ExchangeError } from "../dns/forward/exchange.ts";
+import { addressesOf } from "../net/own_addresses.ts";
 import { parseResolvConf } from "../dns/forward/resolv_conf.ts";
 import { type Server, serverName, Upstream } from "../dns/forward/upstream.ts";
 import { UpstreamSockets } from "../dns/forward/channel_udp.ts";
@@ -28,7 +29,7 @@ export async function* examineUpstreams(
     if (servers.length === 0) yield good("other names are not forwarded");
     for (const server of servers) yield await examineServer(server);
   } else {
-    yield* examineResolvConf(servers.path, { address: bind, port });
+    yield* examineResolvConf(servers.path, bind, port);
   }
   for (const [domain, servers] of domains) {
     for (const server of servers) {
@@ -40,7 +41,8 @@ export async function* examineUpstreams(
 
 async function* examineResolvConf(
   path: string,
-  self: Server,
+  bind: string,
+  port: number,
 ): AsyncGenerator<Finding> {
   let text: string;
   try {
@@ -61,7 +63,7 @@ async function* examineResolvConf(
   }
   for (const address of addresses) {
     const server = { address, port: 53 };
-    if (serverName(server) === serverName(self)) {
+    if (server.port === port && addressesOf(bind).includes(address)) {
       yield doubtful(
         `${path} names Jitsu itself (${address}): other names cannot be asked there; name a server with --forwarder`,
       );

@@ -316,3 +316,16 @@ test("names do not lead into the house where that is refused, but for those that
   await using lenient = await start("-f", upstream.name);
   assertEquals(data(await lenient.dig("evil.example")), ["192.168.3.4"]);
 });
+
+test("a server on another address of loopback is asked, also where all of the host's addresses are served", async () => {
+  const port = freePort();
+  await using upstream = await startDnsmasq(
+    { "zone.example": "192.0.2.8" },
+    { address: "127.0.0.99", port },
+  );
+  await using jitsu = await start(
+    ...["--bind=0.0.0.0", `--listen=${port}`, "-f", upstream.name],
+  );
+  const here = { address: "127.0.0.1", port: jitsu.port };
+  assertEquals(data(await dig(here, "zone.example")), ["192.0.2.8"]);
+});

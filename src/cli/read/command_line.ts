@@ -13,6 +13,7 @@ import { defaultControlPath, NO_CONTROL } from "../../control/protocol.ts";
 import type { DaemonOptions, Forwarding } from "../../daemon/options.ts";
 import { type Server, serverName } from "../../dns/forward/upstream.ts";
 import type { Reloaded, Unreadable } from "../../fleet/configuration.ts";
+import { addressesOf } from "../../net/own_addresses.ts";
 import type { setupLog } from "../../log.ts";
 import { readArguments, type Where } from "./args.ts";
 import {
@@ -30,7 +31,6 @@ import {
 } from "./options.ts";
 import { didYouMean, quoted } from "../text.ts";
 import { readSpec, readUnikernels } from "./unikernels.ts";
-import { isWildcard } from "./values.ts";
 
 /** What the user wants. */
 export type Request =
@@ -330,9 +330,7 @@ function checkServer(
   problems: string[],
 ): void {
   const { address, port } = server;
-  const isOwn = address === bind || isWildcard(bind) &&
-      (address.startsWith("127.") || bind === "::" && address === "::1");
-  if (isOwn && port === listen) {
+  if (port === listen && addressesOf(bind).includes(address)) {
     problems.push(
       `${option} ${address} with port ${port} is where Jitsu itself listens: queries would never leave it`,
     );

@@ -8,6 +8,7 @@ import { domainToASCII } from "node:url";
 import { formatAddress, parseAddress } from "../../net/address.ts";
 import { MAX_LABEL, MAX_NAME } from "../../dns/wire/name.ts";
 import { type Network, parseNetwork } from "../../net/network.ts";
+import { isWildcard } from "../../net/own_addresses.ts";
 import { didYouMean } from "../text.ts";
 
 /** A text is not what was expected. The message goes after "is not ", as in "a port number (1 to 65535)". */
@@ -219,11 +220,6 @@ export function readDomainServer(
 function split(text: string, separator: string): [string, string | undefined] {
   const at = text.indexOf(separator);
   return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
-}
-
-/** Whether binding to the address is binding to all of the host's. */
-export function isWildcard(address: string): boolean {
-  return address === "0.0.0.0" || address === "::";
 }
 
 /** An address to bind to: that of one host, or `0.0.0.0` or `::` for all of this host's. */

@@ -8,17 +8,13 @@
  * @module
  */
 import { log } from "../../log.ts";
-import { canonicalAddress, parseAddress } from "../../net/address.ts";
-import { isInNetwork, parseNetwork } from "../../net/network.ts";
+import { addressesOf, isWildcard } from "../../net/own_addresses.ts";
 import type { Responder } from "./responder.ts";
 import { TcpServer } from "./tcp.ts";
 import { UdpServer } from "./udp.ts";
 
 /** Milliseconds between two looks at the host's addresses. */
 const REFRESH_INTERVAL = 5_000;
-
-/** Such an address means something only together with an interface, which a socket here cannot be told. */
-const LINK_LOCAL = parseNetwork("fe80::/10")!;
 
 /** A socket could not be bound; `cause` is what Deno said. */
 export class ListenError extends Error {
@@ -34,25 +30,6 @@ export class ListenError extends Error {
     super(`cannot serve DNS on ${address}#${port} over ${protocol}`, { cause });
     this.protocol = protocol;
   }
-}
-
-/** The addresses of this host that a socket can be bound to, in canonical text form. */
-export function ownAddresses(): string[] {
-  const addresses = Deno.networkInterfaces().flatMap(({ address }) =>
-    canonicalAddress(address) ?? []
-  );
-  return [...new Set(addresses)].filter((address) =>
-    !isInNetwork(parseAddress(address)!, LINK_LOCAL)
-  );
-}
-
-/** Which of the host's addresses an address to bind to stands for. */
-function addressesFor(bind: string): string[] {
-  if (bind === "::") return ownAddresses();
-  if (bind === "0.0.0.0") {
-    return ownAddresses().filter((address) => !address.includes(":"));
-  }
-  return [bind];
 }
 
 /** UDP and TCP on one address. */
@@ -151,8 +128,8 @@ export class Listeners {
   constructor(responder: Responder, bind: string, port: number) {
     this.#responder = responder;
     this.#bind = bind;
-    this.#isWildcard = bind === "0.0.0.0" || bind === "::";
-    const addresses = addressesFor(bind);
+    this.#isWildcard = isWildcard(bind);
+    const addresses = addressesOf(bind);
     let failure: unknown;
     for (const address of addresses) {
       try {
@@ -183,7 +160,7 @@ export class Listeners {
   }
 
   #refresh(): void {
-    const addresses = new Set(addressesFor(this.#bind));
+    const addresses = new Set(addressesOf(this.#bind));
     for (const [address, listener] of this.#listeners) {
       if (addresses.has(address)) continue;
       this.#listeners.delete(address);

@@ -12,7 +12,7 @@ import { parseName } from "../../../src/dns/wire/name.ts";
 import { Responder } from "../../../src/dns/serve/responder.ts";
 import { TcpServer } from "../../../src/dns/serve/tcp.ts";
 import { TokenBuckets } from "../../../src/dns/serve/token_buckets.ts";
-import { ownAddresses } from "../../../src/dns/serve/endpoints.ts";
+import { ownAddresses } from "../../../src/net/own_addresses.ts";
 import { Zone } from "../../../src/dns/zone/zone.ts";
 
 /** An address of this host by which it looks like another host to a server that is told of no networks. */
