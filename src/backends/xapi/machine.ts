@@ -8,7 +8,6 @@ import {
   BackendError,
   type Machine,
   type MachineConfig,
-  type MachineReadiness,
   type MachineState,
   type MarkPlace,
   type StartAction,
@@ -64,7 +63,7 @@ interface Operation {
 
 export class XapiMachine implements Machine {
   readonly name: string;
-  readonly readiness?: MachineReadiness;
+  readonly readiness?: GuestAddress;
   onStateChange?: StateListener;
   onReboot?: (reason: string) => void;
   readonly mark: MarkPlace;
@@ -94,6 +93,7 @@ export class XapiMachine implements Machine {
     if (/^(1|true)$/i.test(config.keys.get("wait_for_ip")?.at(-1) ?? "")) {
       this.readiness = new GuestAddress(
         this.name,
+        pool.session,
         pool.mirror,
         this.#condition,
         () => this.#vm,
@@ -226,6 +226,7 @@ export class XapiMachine implements Machine {
     const state = vm?.state ?? "off";
     if (state === this.#told) {
       if (before && vm && isReboot(before, vm)) {
+        this.readiness?.rebooted(before.guestMetrics);
         this.onReboot?.(`the pool has it as domain ${vm.domid} now`);
       }
       return;

@@ -10,8 +10,9 @@ import {
 } from "../../../src/backends/backend.ts";
 import { collectLog } from "../../collect_log.ts";
 import { until } from "../../until.ts";
-import { machine, open, test } from "./set_up.ts";
+import { machine, open, polling, test } from "./set_up.ts";
 import { FakeXapi } from "./fake/server.ts";
+import type { Struct } from "./fake/wire.ts";
 
 Deno.test("the pool sees one session of ours, and none after us", async () => {
   collectLog("backend");
@@ -393,6 +394,24 @@ test("an address that the agent reported before a restart is not waited for", as
   assert(fake.pool.vm(ref).guest_metrics !== before);
 });
 
+test("an address that the agent reported before a reboot is not waited for", async ({ fake, backend }) => {
+  const agent = { networks: { "0/ip": "10.0.0.5" }, after: 300 };
+  const ref = fake.pool.addVm({ name: "www", agent });
+  const www = await machine(backend, "www", { wait_for_ip: "true" });
+  const never = new AbortController().signal;
+  await www.start();
+  await www.readiness!.wait(never);
+  const before = fake.pool.vm(ref).guest_metrics;
+  const rebooted = Promise.withResolvers<string>();
+  www.onReboot = rebooted.resolve;
+  fake.pool.reboot(ref);
+  await rebooted.promise;
+  assertEquals(fake.pool.vm(ref).guest_metrics, before); // as yet
+  await www.readiness!.wait(never);
+  assert(fake.pool.vm(ref).guest_metrics !== before);
+  await www.readiness!.wait(never); // at once
+});
+
 test("the wait for an IP address ends when it is aborted", async ({ fake, backend }) => {
   const ref = fake.pool.addVm({ name: "www", state: "Running" });
   const www = await machine(backend, "www", { wait_for_ip: "1" });
@@ -412,33 +431,34 @@ test("a machine waits for no address unless it is told to", async ({ fake, backe
   assertEquals(off.readiness, undefined);
 });
 
-test("a VM that boots anew while it runs is told, one that moves is not", async ({ fake, backend }) => {
+test("a VM that boots anew while it runs is told, one that moves is not", async (stage) => {
+  const { fake, backend } = stage;
   const ref = fake.pool.addVm({ name: "www" });
   const www = await machine(backend, "www");
   const told: string[] = [];
   www.onStateChange = (state) => told.push(state);
   www.onReboot = (reason) => told.push(reason);
-  const domid = () => fake.pool.vm(ref).domid;
-  /** Waits until what was done before has been seen. */
-  const seen = async () =>
-    await until("seen", async () => String(await www.domainId!()) === domid());
   await www.start();
   await until("started", () => told.length === 1);
+  await polling(stage);
+  /** Changes the VM, and waits until that has been seen. */
+  const change = async (fields: Struct) => {
+    fake.pool.db.update("VM", ref, fields);
+    await polling(stage);
+  };
 
   // A migration: another domain, on another host or while it is said to be under way.
   const elsewhere = fake.pool.addHost("xs2", "10.0.0.2");
-  fake.pool.db.update("VM", ref, { domid: "100", resident_on: elsewhere });
-  await seen();
+  await change({ domid: "100", resident_on: elsewhere });
   const current_operations = { "OpaqueRef:theirs": "pool_migrate" };
-  fake.pool.db.update("VM", ref, { current_operations, domid: "101" });
-  await seen();
-  fake.pool.db.update("VM", ref, { current_operations: {} });
+  await change({ current_operations, domid: "101" });
+  await change({ current_operations: {} });
   await www.suspend();
   await www.start();
-  await seen();
   assertEquals(told, ["running", "suspended", "running"]);
 
   fake.pool.reboot(ref);
   await until("told", () => told.length === 4);
-  assertEquals(told[3], `the pool has it as domain ${domid()} now`);
+  const { domid } = fake.pool.vm(ref);
+  assertEquals(told[3], `the pool has it as domain ${domid} now`);
 });

@@ -30,6 +30,8 @@ export interface VmOptions {
   shutdown?: "obeys" | "ignores" | "cannot be asked";
 }
 
+/** Milliseconds from the new domain of a VM that reboots until all else of it is that of the new boot. */
+const REBOOT_LAG = 50;
 /** How often an operation tells of its progress. */
 const STEPS = 10;
 const NULL = "OpaqueRef:NULL";
@@ -183,7 +185,7 @@ export class FakePool {
   reboot(ref: string): void {
     const { resident_on } = this.vm(ref);
     this.db.update("VM", ref, this.#place("Running", String(resident_on)));
-    this.#booted(ref);
+    this.#later(REBOOT_LAG, () => this.#booted(ref));
   }
 
   /** A VM was booted just now. XAPI's times have no fractions of seconds. */
