@@ -11,14 +11,15 @@
  * @module
  */
 import { DO, Flag, HEADER_SIZE } from "../wire/constants.ts";
-import { FNV_PRIME, LOWER } from "../wire/name.ts";
+import { keyedMix } from "../wire/keyed_hash.ts";
+import { LOWER } from "../wire/name.ts";
 import type { QueryReader } from "../wire/query.ts";
 import type { Resolution } from "./resolution.ts";
 
 const NONE = -1;
 /** Octets of records that an answer has on average, at the most: it bounds what all of them take. */
 const MEAN_OCTETS = 1024;
-/** The most questions that may share a bucket. By chance that never happens; somebody could make it happen. */
+/** The most questions that may share a bucket. By chance that never happens, and who does not know the key cannot choose. */
 const MAX_CHAIN = 16;
 
 /** An answer that is kept. Times are milliseconds on the caller's clock. */
@@ -225,7 +226,7 @@ function bitsOf(query: QueryReader): number {
 }
 
 function hashOf(query: QueryReader): number {
-  return Math.imul(query.hash ^ query.type << 2 ^ bitsOf(query), FNV_PRIME);
+  return query.hash ^ keyedMix(query.type << 2 | bitsOf(query));
 }
 
 /** The question that a query is found by. */

@@ -5,7 +5,7 @@
  */
 import { log } from "../../log.ts";
 import { HEADER_SIZE } from "../wire/constants.ts";
-import { formatName, hashName, type Name, ROOT } from "../wire/name.ts";
+import { formatName, hashNameAt, type Name, ROOT } from "../wire/name.ts";
 import { NameTable } from "../zone/name_table.ts";
 import { serverName, type Upstream } from "./upstream.ts";
 
@@ -110,7 +110,7 @@ export class Routes {
     if (this.#domains.size === 0) return undefined;
     const nameEnd = questionEnd - 4;
     for (let at = HEADER_SIZE;; at += 1 + packet[at]) {
-      const hash = hashName(packet.subarray(at, nameEnd));
+      const hash = hashNameAt(packet, at, nameEnd);
       const route = this.#domains.find(packet, at, hash);
       if (route !== undefined || packet[at] === ROOT[0]) return route;
     }

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { keyedHash } from "../wire/keyed_hash.ts";
 
 /** Places in the table; a power of two. */
 const PLACES = 1 << 14;
@@ -20,8 +21,6 @@ export class TokenBuckets {
   readonly #rate: number;
   readonly #burst: number;
   readonly #now: () => number;
-  /** Unknown to others, so that nobody can choose who shares a place with whom. */
-  readonly #seed = crypto.getRandomValues(new Int32Array(1))[0];
   readonly #owners = new Int32Array(PLACES);
   readonly #tokens = new Float64Array(PLACES);
   readonly #filledAt = new Float64Array(PLACES).fill(-Infinity);
@@ -39,11 +38,8 @@ export class TokenBuckets {
 
   /** Takes a token from the bucket of the address's network; false when there is none. */
   take(address: Uint8Array): boolean {
-    let hash = this.#seed;
-    for (let i = networkOctets(address) - 1; i >= 0; i--) {
-      hash = Math.imul(hash ^ address[i], 0x01000193);
-      hash ^= hash >>> 15;
-    }
+    // Nobody can choose who shares a place with whom.
+    const hash = keyedHash(address, 0, networkOctets(address));
     const place = hash & PLACES - 1;
     const now = this.#now();
     let tokens = this.#burst;

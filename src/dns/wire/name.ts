@@ -8,6 +8,8 @@
  * @module
  */
 
+import { keyedHash } from "./keyed_hash.ts";
+
 /** Octets in a label (RFC 1035 section 2.3.4). */
 export const MAX_LABEL = 63;
 /** Octets in a name, with every length octet and the root's (RFC 1035 section 2.3.4). */
@@ -127,20 +129,27 @@ export function nameKey(name: Name): string {
   return key;
 }
 
-/** FNV-1a, 32 bits. */
-export const FNV_OFFSET = 0x811c9dc5 | 0;
-export const FNV_PRIME = 0x01000193;
-
-/** A hash of the name's octets in lower case. The query reader computes the same as it walks the question. */
+/** The hash of a name, whatever its case, that others cannot foresee. The query reader computes the same. */
 export function hashName(name: Name): number {
-  let hash = FNV_OFFSET;
-  for (let i = 0; i < name.length; i++) {
-    hash = Math.imul(hash ^ LOWER[name[i]], FNV_PRIME);
-  }
-  return hash;
+  return hashNameAt(name, 0, name.length);
 }
 
-/** The hash of a name, given that of the name behind the label at `at`, in lower case too; 0 is the root's. */
+/** {@linkcode hashName} of the name that stands spelled out from `start` to `end`. */
+export function hashNameAt(
+  octets: Uint8Array,
+  start: number,
+  end: number,
+): number {
+  return keyedHash(octets, start, end, LOWER);
+}
+
+/** The prime of FNV-1a, 32 bits. */
+const FNV_PRIME = 0x01000193;
+
+/**
+ * A quick hash of a name, given that of the name behind the label at `at`, in lower case too; 0 is the root's. Anybody
+ * can make names that have the same: what it is for must be bounded otherwise.
+ */
 export function hashLabel(
   behind: number,
   octets: Uint8Array,

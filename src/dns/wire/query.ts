@@ -17,8 +17,7 @@ import {
 } from "./constants.ts";
 import {
   copyName,
-  FNV_OFFSET,
-  FNV_PRIME,
+  hashNameAt,
   LOWER,
   MAX_LABEL,
   MAX_NAME,
@@ -104,21 +103,20 @@ export class QueryReader {
   }
 
   #question(packet: Uint8Array): boolean {
-    let at = HEADER_SIZE, hash = FNV_OFFSET;
+    let at = HEADER_SIZE;
     const last = Math.min(packet.length - 4, HEADER_SIZE + MAX_NAME);
     for (;;) {
       if (at >= last) return false;
       const length = packet[at];
-      hash = Math.imul(hash ^ length, FNV_PRIME);
       at++;
       if (length === 0) break;
       // No pointer can lead backward from the first name of a message.
       if (length > MAX_LABEL) return false;
       const end = at + length;
       if (end > last) return false;
-      while (at < end) hash = Math.imul(hash ^ LOWER[packet[at++]], FNV_PRIME);
+      at = end;
     }
-    this.hash = hash;
+    this.hash = hashNameAt(packet, HEADER_SIZE, at);
     this.type = packet[at] << 8 | packet[at + 1];
     this.class = packet[at + 2] << 8 | packet[at + 3];
     // A question asks for data; OPT is none (RFC 6891 section 6.1.1).

@@ -222,3 +222,28 @@ Deno.test("many answers are all found, and replaced again and again", () => {
   }
   assertEquals(find("host24999.example"), undefined);
 });
+
+/** FNV-1a, which whoever wants names to collide can compute for himself. */
+function fnv(name: Uint8Array): number {
+  return name.reduce(
+    (hash, octet) => Math.imul(hash ^ octet, 0x01000193),
+    0x811c9dc5 | 0,
+  );
+}
+
+Deno.test("names and types that somebody made to share a place do not push out an answer", () => {
+  const capacity = 1024, places = capacity - 1;
+  const { find, put } = setUp(capacity);
+  const hot = resolution();
+  put(hot, "hot.example");
+  const place = fnv(questionOf("hot.example").name) & places;
+  for (let i = 0, made = 0; made < 40; i++) {
+    const name = `x${i}.example`;
+    if ((fnv(questionOf(name).name) & places) !== place) continue;
+    put(resolution(), name);
+    made++;
+  }
+  // Types whose low bits are the same, whatever the hash of the name is.
+  for (let i = 1; i < 60; i++) put(resolution(), "hot.example", 1 + 1024 * i);
+  assert(find("hot.example") === hot);
+});
