@@ -91,3 +91,9 @@ Deno.test("jitsu check finds nothing wrong with README's configuration files", a
     await Deno.remove(file);
   }
 });
+
+Deno.test("every file and folder of the source that README names is there", async () => {
+  const paths = [...README.matchAll(/\b(?:src|tests)\/[\w./-]*\w/g)];
+  assertGreater(paths.length, 10);
+  for (const [path] of paths) await Deno.stat(REPOSITORY + path);
+});

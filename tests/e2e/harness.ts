@@ -163,16 +163,18 @@ export class Jitsu implements AsyncDisposable {
   }
 
   /** The same by a command that replaces itself by the one that follows it. */
-  static async startIn(
-    wrapper: string[],
-    ...args: string[]
-  ): Promise<Jitsu> {
+  static startIn(wrapper: string[], ...args: string[]): Promise<Jitsu> {
+    return Jitsu.startAs([...wrapper, ...COMMAND], ...args);
+  }
+
+  /** The same with another command than the program's own. */
+  static async startAs(command: string[], ...args: string[]): Promise<Jitsu> {
     const hasPort = args.some((arg) => arg.startsWith("--listen="));
     const port = hasPort ? [] : ["--listen=0"];
     const isControlled = args.some((arg) => arg.startsWith("--control="));
     const control = isControlled ? [] : ["--control=none"];
     const options = [...port, ...control];
-    const jitsu = new Jitsu([...wrapper, ...COMMAND, ...options, ...args]);
+    const jitsu = new Jitsu([...command, ...options, ...args]);
     try {
       const [, address, port] = await jitsu.logged(
         /serving DNS on ([^ ]+)#(\d+)/,
