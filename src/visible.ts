@@ -36,3 +36,13 @@ export function visibleJson(value: unknown): string {
       ).join(""),
   );
 }
+
+/** Items that a line names before it only counts the others. */
+const FEW = 3;
+
+/** The first of a list for a line of the log, and how many more there are: `a, b, c and 7 more`. */
+export function few(items: readonly string[]): string {
+  const more = items.length - FEW;
+  const shown = items.slice(0, FEW).join(", ");
+  return more > 0 ? `${shown} and ${more} more` : shown;
+}

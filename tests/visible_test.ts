@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { controlIn, visible, visibleJson } from "../src/visible.ts";
+import { controlIn, few, visible, visibleJson } from "../src/visible.ts";
 
 const STEERS =
   // deno-lint-ignore no-control-regex -- the characters that must not be there
@@ -37,4 +37,9 @@ Deno.test("nothing that is shown steers a terminal, and JSON says what it said",
       assertEquals(JSON.parse(visibleJson(value)), value);
     },
   ));
+});
+
+Deno.test("a line names the first of many, and counts the others", () => {
+  assertEquals(few(["a", "b", "c"]), "a, b, c");
+  assertEquals(few(["a", "b", "c", "d", "e"]), "a, b, c and 2 more");
 });

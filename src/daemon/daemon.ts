@@ -100,7 +100,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     await Promise.all([holders.close(), backend.close()]);
     throw error;
   }
-  await storeGiven(store, found, given);
+  // A disk that takes its time keeps nobody waiting.
+  const stored = storeGiven(store, found, given);
   const names = toServe.reduce(
     (sum, each) => sum + each.unikernel.dns.length,
     0,
@@ -130,7 +131,11 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     recorder.close();
     await within(DRAIN_TIME, () => responder.idle());
     await listeners.close();
-    await Promise.all([store.close(), backend.close(), holders.close()]);
+    await Promise.all([
+      stored.then(() => store.close()),
+      backend.close(),
+      holders.close(),
+    ]);
   });
   log("jitsu").info("stopped");
 }

@@ -12,6 +12,7 @@ import type { Backend, Machine } from "../backends/backend.ts";
 import { parseName } from "../dns/wire/name.ts";
 import type { Zone } from "../dns/zone/zone.ts";
 import { log } from "../log.ts";
+import { few } from "../visible.ts";
 import type { Past } from "../summon/context.ts";
 import type { Summoner } from "./summoner.ts";
 import type { SummonedUnikernel } from "../summon/summons.ts";
@@ -156,7 +157,7 @@ export class Registry {
       this.#zone.addPointer(address, parseName(dns[0]), ttl);
     }
     log("jitsu").info(
-      `${name}: answers for ${dns.join(", ")} with ${addresses.join(", ")}`,
+      `${name}: answers for ${few(dns)} with ${few(addresses)}`,
     );
     if (useSynjitsu && !this.#hasSynjitsu) {
       log("jitsu").warn(

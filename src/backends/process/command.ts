@@ -47,12 +47,24 @@ function isExecutable(path: string): boolean {
   return info !== undefined && info.isFile && (info.mode! & 0o111) !== 0;
 }
 
+/** Where programs were found on PATH. */
+const found = new Map<string, { program: string; at: number }>();
+/** Milliseconds for which a program is where it was found: thousands of machines may have the same one. */
+const FRESH = 1000;
+
 /** The absolute path of a program, looked for as execvp(3) does. Throws an `Error` that says where it was not. */
 function findProgram(name: string, cwd: string, path: string): string {
   if (!name.includes("/")) {
-    const found = path.split(":").map((dir) => resolve(cwd, dir, name))
+    const key = JSON.stringify([name, cwd, path]), now = performance.now();
+    const known = found.get(key);
+    if (known !== undefined && now - known.at < FRESH) return known.program;
+    found.delete(key);
+    const program = path.split(":").map((dir) => resolve(cwd, dir, name))
       .find(isExecutable);
-    if (found !== undefined) return found;
+    if (program !== undefined) {
+      found.set(key, { program, at: now });
+      return program;
+    }
     throw new Error(
       `not found on PATH (${path}): install it, or give its full path`,
     );

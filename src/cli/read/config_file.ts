@@ -59,18 +59,24 @@ export function readConfigFile(
   const lineOf = lineFinder(text);
   const { [UNIKERNEL]: unikernels = [], ...options } = content;
   for (const [name, value] of Object.entries(options)) {
-    const at = `${path}:${lineOf(undefined, name)}`;
+    // Where it is takes long to find in a long file: only a message needs it.
+    const at = () => `${path}:${lineOf(undefined, name)}`;
     const option = table.find((each) => each.name === name);
     if (option === undefined || COMMAND_LINE_ONLY.includes(name)) {
-      file.problems.push(`${at}: ${unknown(name, option, table)}`);
+      file.problems.push(`${at()}: ${unknown(name, option, table)}`);
       continue;
     }
     const texts = optionTexts(option, value);
     if (typeof texts === "string") {
-      file.problems.push(`${at}: ${name} ${texts}`);
+      file.problems.push(`${at()}: ${name} ${texts}`);
     } else {
-      const where = `${at}: ${name}`;
-      file.given.set(name, texts.map((text) => ({ text, where })));
+      const given = texts.map((text) => ({
+        text,
+        get where() {
+          return `${at()}: ${name}`;
+        },
+      }));
+      file.given.set(name, given);
     }
   }
   if (!Array.isArray(unikernels) || !unikernels.every(isTable)) {

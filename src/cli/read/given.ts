@@ -12,7 +12,7 @@ import { ValueError } from "./values.ts";
 export interface Given {
   text: string;
   /** Which option it is and where it stands, for messages: `"option --ttl"`, `"jitsu.toml:3: ttl"`. */
-  where: string;
+  readonly where: string;
 }
 
 /**
@@ -27,22 +27,23 @@ export function readOption(
 ): unknown {
   const { read } = option;
   if (read === undefined) return given.length > 0;
-  const values = given.flatMap(({ text: typed, where }) => {
+  const values = given.flatMap((each) => {
+    const { text: typed } = each;
     const text = typed === "" ? option.bare : typed;
     if (text === undefined) {
-      problems.push(`${where} needs a value: ${option.value}`);
+      problems.push(`${each.where} needs a value: ${option.value}`);
       return [];
     }
     const wrong = controlIn(text);
     if (wrong !== undefined) {
-      problems.push(`${where} ${quoted(text)} ${wrong}`);
+      problems.push(`${each.where} ${quoted(text)} ${wrong}`);
       return [];
     }
     try {
       return [read(text)];
     } catch (error) {
       if (!(error instanceof ValueError)) throw error;
-      problems.push(`${where} ${quoted(text)} is not ${error.message}`);
+      problems.push(`${each.where} ${quoted(text)} is not ${error.message}`);
       return [];
     }
   });
