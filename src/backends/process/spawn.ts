@@ -80,15 +80,16 @@ export async function spawn(
       libc().posix_spawn_file_actions_addchdir_np !== null);
   if (isForUs) return await bearing(mark, () => spawnAsUs(command, reader));
   return await bearing(mark, async () => {
-    await nextTurn(); // one fork at a time, and everybody else between two
-    return forkAs(command, reader !== undefined);
+    const began = performance.now();
+    const spawned = forkAs(command, reader !== undefined);
+    // Before the next fork everybody else has as long as this one took.
+    await delay(performance.now() - began);
+    return spawned;
   });
 }
 
-/** Resolves when everything else has had its turn. */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve));
-}
+const delay = (ms: number) =>
+  new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 async function spawnAsUs(
   command: Command,
