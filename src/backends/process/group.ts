@@ -61,12 +61,10 @@ export class ProcessGroup implements ProcessIdentity {
 
   /** The group of a child that was just spawned, bearing the mark. */
   static ofChild(
-    { pid, child }: Spawned,
+    { pid, startTime, child }: Spawned,
     mark: bigint,
     children: Children,
   ): ProcessGroup {
-    // A child that has exited already is a zombie until its status is asked for: it still has an entry.
-    const { startTime } = readStat(pid)!;
     const group = new ProcessGroup({ pid, startTime }, mark);
     children.watch(pid, {
       ours: child === undefined,

@@ -11,6 +11,7 @@
  */
 import { cString } from "../../ffi/c_string.ts";
 import { holding } from "../../ffi/hold.ts";
+import { readStat } from "../../procfs.ts";
 import { BackendError } from "../backend.ts";
 import type { Command } from "./command.ts";
 import { libc } from "./libc.ts";
@@ -30,6 +31,8 @@ const ENOENT = 2, ENOEXEC = 8;
 /** What was started. */
 export interface Spawned {
   readonly pid: number;
+  /** See `ProcessStat.startTime`. */
+  readonly startTime: number;
   /** The child where Deno waits for it; it is for us to do so (waitid) where there is none. */
   readonly child?: Deno.ChildProcess;
   /** Its stdout and stderr where they were piped. */
@@ -99,13 +102,19 @@ async function spawnAsUs(
   try {
     if (reader) pipes.push(openPipe(), openPipe());
     const pid = await posixSpawn(command, pipes);
-    return { pid, output: pipes.map(({ read }) => reader!.stream(read)) };
+    const output = pipes.map(({ read }) => reader!.stream(read));
+    return { pid, startTime: startTimeOf(pid), output };
   } catch (error) {
     for (const { read } of pipes) libc().close(read);
     throw error;
   } finally {
     for (const { write } of pipes) libc().close(write);
   }
+}
+
+/** Of a child that nobody can have waited for yet: one that has exited already is a zombie, which still has an entry. */
+function startTimeOf(pid: number): number {
+  return readStat(pid)!.startTime;
 }
 
 /** posix_spawn(3); `pipes` are for stdout and stderr. Rejects with {@linkcode BackendError}. */
@@ -188,6 +197,7 @@ function forkAs(
   }
   return {
     pid: child.pid,
+    startTime: startTimeOf(child.pid),
     child,
     output: piped ? [child.stdout, child.stderr] : [],
   };

@@ -375,6 +375,19 @@ for (const user of root ? [[], ["nobody"]] : [[]]) {
   });
 }
 
+for (const user of root ? [[], ["nobody"]] : [[]]) {
+  Deno.test(`a process that ends at once${user.length ? " as another user" : ""} was started all the same`, async () => {
+    await using backend = new TestBackend();
+    for (let i = 0; i < 20; i++) {
+      const machine = await backend.with({ command: "true", user }, `m${i}`);
+      assertEquals(await machine.start(), "started");
+    }
+    const ended = () => backend.told.filter((line) => line.includes(" off: "));
+    await until("all to end", () => ended().length === 20);
+    assert(ended().every((line) => line.endsWith("exited with code 0")));
+  });
+}
+
 Deno.test("the output of more machines than there are threads in Deno's pool is read, and none is held for it", async () => {
   const log = captureLog();
   await using backend = new TestBackend();
