@@ -30,6 +30,9 @@ interface Summons extends PromiseWithResolvers<void>, Cause {
   since: number;
 }
 
+/** Milliseconds that an idle machine which cannot be stopped is left alone, at the most; its idle time if that is longer. */
+const LONGEST_STOP_WAIT = 3_600_000;
+
 const CLOSED = "Jitsu is shutting down";
 
 /** Whether it ran when the earlier daemon ended, as far as that knew. */
@@ -76,6 +79,8 @@ export class SummonedUnikernel implements SummonStatus {
   #readiness?: ReadinessWait;
   #stop?: MachineStop;
   #stopped = Promise.resolve();
+  /** How often in a row it could not be stopped when it was idle. */
+  #stopFailures = 0;
   #closed = false;
 
   constructor(unikernel: Unikernel, machine: Machine, context: SummonContext) {
@@ -268,10 +273,12 @@ export class SummonedUnikernel implements SummonStatus {
         signal.throwIfAborted();
         const ms = this.#context.now() - this.#since;
         this.#log("info", `${left} after ${seconds(ms)}`, { ms });
+        this.#stopFailures = 0;
         this.#enter(left, { origin, cause: reason });
       } catch (error) {
         if (signal.aborted) throw error;
         await this.#remain(from, "it could not be stopped");
+        if (origin === "idle") this.#stopLater();
         throw new Error(`could not be stopped: ${messageOf(error)}`);
       } finally {
         this.#watch.release();
@@ -345,6 +352,13 @@ export class SummonedUnikernel implements SummonStatus {
       }
     }
     this.stop(`idle for ${Math.round(idle / 1000)} s`, undefined, "idle");
+  }
+
+  /** It was idle and could not be stopped, as when there is no room to save it: each time it is left for twice as long. */
+  #stopLater(): void {
+    const wait = this.#idleTime * 2 ** this.#stopFailures++;
+    const longest = Math.max(this.#idleTime, LONGEST_STOP_WAIT);
+    this.#expiry.keepUntil(this.#context.now() + Math.min(wait, longest));
   }
 
   /** Starts the idle clock of a machine that may be stopped. */

@@ -397,6 +397,20 @@ for (const mode of STOP_MODES) {
   });
 }
 
+Deno.test("an idle machine that cannot be stopped is tried again less and less often, once an hour at least", async () => {
+  using stage = new Stage();
+  const { machine, www } = await stage.www({ mode: "suspend" }, "running");
+  machine.fails.suspend = Array(9).fill("no space left");
+  const tries: number[] = [];
+  let minutes = 0;
+  while (www.state === "ready") {
+    await stage.elapse(60_000);
+    minutes++;
+    if (machine.calls.length > tries.length) tries.push(minutes);
+  }
+  assertEquals(tries, [2, 4, 8, 16, 32, 64, 124, 184, 244, 304]);
+});
+
 Deno.test("a stop that fails for a machine that is off ends off", async () => {
   using stage = new Stage();
   const { machine, www } = await stage.www({}, "running");
