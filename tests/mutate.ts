@@ -125,7 +125,14 @@ function exists(path: string): boolean {
 /** Whether tests of the copy fail, or do not end. */
 async function fail(copy: string, tests: string[]): Promise<boolean> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", "-A", "--no-check", "--fail-fast", ...tests],
+    args: [
+      "test",
+      "--config=tests/deno.json",
+      "-A",
+      "--no-check",
+      "--fail-fast",
+      ...tests,
+    ],
     cwd: copy,
     stdin: "null",
     stdout: "null",

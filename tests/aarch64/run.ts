@@ -69,7 +69,7 @@ const command = [EMULATOR, "-L", ROOT, DENO, "run", "-A"];
 const version = await run([...command, `${REPOSITORY}main.ts`, "--version"]);
 console.log(`${version} on aarch64`);
 const { code } = await new Deno.Command(Deno.execPath(), {
-  args: ["test", "-A", "tests/aarch64"],
+  args: ["test", "--config=tests/deno.json", "-A", "tests/aarch64"],
   cwd: REPOSITORY,
   env: {
     JITSU: [...command, `${REPOSITORY}main.ts`].join(" "),

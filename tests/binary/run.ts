@@ -28,6 +28,7 @@ try {
 }
 await deno(
   "test",
+  "--config=tests/deno.json",
   "-A",
   "--ignore=tests/e2e/qemu",
   "tests/binary",

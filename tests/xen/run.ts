@@ -82,11 +82,20 @@ async function pack(archive: string): Promise<void> {
       if (file.endsWith("_test.ts")) tests.push(file);
     }
   }
-  const { success } = await new Deno.Command(Deno.execPath(), {
-    args: ["cache", "--quiet", `${REPOSITORY}main.ts`, ...tests],
-    env: { DENO_DIR: denoDir },
-  }).spawn().status;
-  if (!success) throw new Error("deno cache failed");
+  // Each by the imports that it has there: the program by its own, the tests by theirs.
+  for (
+    const entries of [
+      ["--config=deno.json", "main.ts"],
+      ["--config=tests/deno.json", ...tests],
+    ]
+  ) {
+    const { success } = await new Deno.Command(Deno.execPath(), {
+      args: ["cache", "--quiet", ...entries],
+      cwd: REPOSITORY,
+      env: { DENO_DIR: denoDir },
+    }).spawn().status;
+    if (!success) throw new Error("deno cache failed");
+  }
 
   const files = ["deno.json", "deno.lock", "main.ts", "src", "tests"];
   const binary = Deno.env.get("JITSU");
@@ -117,7 +126,9 @@ export DENO_DIR=${
   }
 ${binary ? `export JITSU=${quote(await Deno.realPath(binary))}` : ""}
 cd ${quote(REPOSITORY)}
-deno test -A --no-check ${[...args, ...paths].map(quote).join(" ")}
+deno test --config=tests/deno.json -A --no-check ${
+    [...args, ...paths].map(quote).join(" ")
+  }
 `;
 }
 

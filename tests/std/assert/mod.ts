@@ -1,6 +1,6 @@
 /**
  * A stand-in for `@std/assert` where JSR cannot be reached: what the tests use of it, over node:assert.
- * Removing the `links` entry in deno.json puts upstream's package in its place.
+ * Removing the `links` entry in tests/deno.json puts upstream's package in its place.
  *
  * @module
  */

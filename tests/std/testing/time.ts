@@ -1,6 +1,6 @@
 /**
  * A stand-in for `@std/testing/time` where JSR cannot be reached, over @sinonjs/fake-timers.
- * Removing the `links` entry in deno.json puts upstream's package in its place.
+ * Removing the `links` entry in tests/deno.json puts upstream's package in its place.
  *
  * @module
  */
