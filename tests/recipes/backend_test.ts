@@ -12,7 +12,7 @@ const REGISTRY = "src/backends/registry.ts";
 async function copyWithToy(): Promise<string> {
   const copy = await Deno.makeTempDir({ prefix: "jitsu-recipe-" });
   for (
-    const each of ["main.ts", "deno.json", "deno.lock", "src", "tests/std"]
+    const each of ["main.ts", "deno.json", "deno.lock", "src"]
   ) {
     await copyOf(REPOSITORY + each, `${copy}/${each}`);
   }
