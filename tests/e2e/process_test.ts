@@ -143,6 +143,18 @@ test("a command that is not there is told before anything is started", async () 
   assertEquals([...Deno.readDirSync(dir.path)], []);
 });
 
+test("where processes cannot be marked none is started, and the answer says what to do", async () => {
+  await using jitsu = await Jitsu.startIn(
+    ["sh", "-c", 'ulimit -m 1000000; exec "$0" "$@"'],
+    "--backend=process",
+    "--forwarder=0.0.0.0",
+    `dns=www.test,ip=${IP},name=www,command=sleep 1000`,
+  );
+  const { status, ede, text } = await jitsu.dig("www.test");
+  assertEquals(status, "SERVFAIL", text);
+  assertMatch(ede.map(({ text }) => text).join(), /LimitRSS=infinity/);
+});
+
 /** A command that writes its pid to the file and ignores SIGTERM. */
 const stubborn = (file: string) =>
   `command=sh -c 'trap "" TERM; echo $$ >${file}; exec sleep 1000'`;

@@ -454,6 +454,23 @@ for (const end of ["destroy", "shutdown", "close"] as const) {
   });
 }
 
+Deno.test("closing does not wait for what got rid of group and mark and keeps the output open", async () => {
+  using dir = new TestDirectory();
+  const backend = new TestBackend();
+  const www = await backend.with({
+    command:
+      `sh -c 'ulimit -S -m 1000; setsid sh -c "echo \\$\\$ >$0; exec sleep 1000" & exec sleep 1000' ${dir.path}/pid`,
+  });
+  await www.start();
+  const pid = Number(await contentOf(`${dir.path}/pid`));
+  try {
+    await backend.close();
+    assert(lives(pid), "else the test shows nothing");
+  } finally {
+    Deno.kill(pid, "SIGKILL");
+  }
+});
+
 Deno.test("what left the process group is suspended and goes on with the process", async () => {
   using dir = new TestDirectory();
   await using backend = new TestBackend();

@@ -1,6 +1,13 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
-import { forEachLine, MAX_LINE } from "../../../src/backends/process/output.ts";
+import { FakeTime } from "@std/testing/time";
+import {
+  forEachLine,
+  INTERVAL_MS,
+  LineLimit,
+  MAX_LINE,
+  MAX_LINES,
+} from "../../../src/backends/process/output.ts";
 
 async function linesOf(...chunks: Uint8Array<ArrayBuffer>[]) {
   const lines: string[] = [];
@@ -54,4 +61,32 @@ Deno.test("reading ends when it is told to, though the stream does not", async (
   const reading = forEachLine(stream, () => {}, closing.signal);
   closing.abort(new Error("closing"));
   await assertRejects(() => reading, Error, "closing");
+});
+
+Deno.test("what is beyond the limit is counted, told when the interval is over, and then lines are taken again", () => {
+  using time = new FakeTime(0);
+  const taken: string[] = [];
+  const limit = new LineLimit(
+    (line) => taken.push(line),
+    (message) => taken.push(`! ${message}`),
+  );
+  for (let i = 0; i < MAX_LINES + 3; i++) limit.take(`${i}`);
+  assertEquals(taken.length, MAX_LINES);
+  time.tick(INTERVAL_MS);
+  assertEquals(
+    taken.slice(MAX_LINES),
+    ["! 3 lines of its output were dropped: it wrote more than 2000 in 10 s"],
+  );
+  limit.take("next");
+  assertEquals(taken.at(-1), "next");
+  limit.end();
+  assertEquals(taken.at(-1), "next", "nothing was dropped since");
+});
+
+Deno.test("long lines count for several", () => {
+  let taken = 0;
+  const limit = new LineLimit(() => taken++, () => {});
+  for (let i = 0; i < 1000; i++) limit.take("x".repeat(MAX_LINE));
+  limit.end();
+  assertEquals(taken, Math.floor(MAX_LINES / (1 + MAX_LINE / 256)));
 });
