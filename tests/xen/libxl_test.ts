@@ -367,6 +367,24 @@ testOn(
 
 testOn(
   LIBXL,
+  "a domain whose hotplug script hangs when Jitsu is to end is removed before it does",
+  [tiny0],
+  async (host) => {
+    using script = new TextFile("#!/bin/sh\nsleep 100000\n");
+    await Deno.chmod(script.path, 0o755);
+    await using jitsu = await host.start(
+      host.config({ ...tiny0, script: script.path }, ...WAITS_FOR_KEY),
+    );
+    const nobody = jitsu.dig(`${tiny0.name}.test`, { timeout: 1 });
+    await until("a domain", () => domidOf(tiny0));
+    await nobody;
+    assertEquals((await jitsu.stop()).code, 0);
+    assertEquals(await domidOf(tiny0), undefined);
+  },
+);
+
+testOn(
+  LIBXL,
   "while xenstored and xl are busy, names that are ready are answered at once, and cold ones when their guests are up",
   [tiny0, tiny1, tiny2],
   async (host) => {

@@ -42,7 +42,7 @@ export async function openLibxl(): Promise<Backend> {
  * Milliseconds that a hotplug script may take once this closes. One that hangs is so the end of the domain that is being
  * made, twice: when it is to connect a device, and when it is to take it away.
  */
-const CLOSE_SCRIPT_TIMEOUT = 1000;
+const CLOSE_SCRIPT_TIMEOUT = 500;
 
 class LibxlBackend implements Backend, Host {
   readonly #machines = new Map<string, LibxlMachine>();

@@ -82,7 +82,7 @@ export const LIBXL: BackendDescription = {
     {
       name: "script_timeout",
       doc:
-        `Seconds until a hotplug script, of a network interface or of a disk, is killed, which makes the start fail. Default: ${DEFAULT_SCRIPT_TIMEOUT}.`,
+        `Seconds until a hotplug script, of a network interface or of a disk, is killed, which makes the start fail. When Jitsu ends it has half a second, so that no domain is left half made. Default: ${DEFAULT_SCRIPT_TIMEOUT}.`,
       expected: (value) =>
         /^[1-9]\d{0,4}$/.test(value)
           ? undefined
