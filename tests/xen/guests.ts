@@ -72,6 +72,9 @@ async function destroyAll(guests: readonly Guest[]): Promise<void> {
   );
 }
 
+/** On an emulated host that is busy, Xen's scripts for disks and interfaces take that long. */
+const SCRIPT_TIMEOUT = "script_timeout=40";
+
 export const LIBXL: Toolstack = {
   options: "--backend=libxl",
   suspendToFile: [],
@@ -85,7 +88,9 @@ export const LIBXL: Toolstack = {
       `name=${name}`,
       `kernel=${kernel}`,
       ...ramdisk === undefined ? [] : [`ramdisk=${ramdisk}`],
-      ...script === undefined ? [] : ["nic=br0", `script=${script}`],
+      ...script === undefined
+        ? []
+        : ["nic=br0", `script=${script}`, SCRIPT_TIMEOUT],
       `cmdline=${cmdline}`,
       `memory=${memory}MiB`,
     ];

@@ -13,6 +13,9 @@ import { childrenOf, kill } from "./children.ts";
 /** Milliseconds between two looks. */
 const INTERVAL = 250;
 
+/** Milliseconds that scripts have after one that hung. */
+const CLEAN_UP_LIMIT = 5000;
+
 /** Calls that are under way. */
 const calls = new Set<BoundedScripts>();
 let timer: ReturnType<typeof setInterval> | undefined;
@@ -32,6 +35,13 @@ export class BoundedScripts implements Disposable {
   constructor(readonly limit: number) {
     calls.add(this);
     timer ??= setInterval(look, INTERVAL);
+  }
+
+  /** Milliseconds that a script may take now: after one that hung, the others need only clean up. */
+  get patience(): number {
+    return this.#ended.length === 0
+      ? this.limit
+      : Math.min(this.limit, CLEAN_UP_LIMIT);
   }
 
   /** A script has been ended, which may have been this call's. */
@@ -67,7 +77,10 @@ export function hurryScripts(limit: number): Disposable {
 
 function look(): void {
   const now = performance.now();
-  const limit = Math.min(haste, Math.max(...[...calls].map((c) => c.limit)));
+  const limit = Math.min(
+    haste,
+    Math.max(...[...calls].map((call) => call.patience)),
+  );
   const still = new Map<string, number>();
   for (const pid of childrenOf(Deno.pid)) {
     const script = scriptOf(pid);

@@ -5,7 +5,7 @@
  */
 
 /** Seconds that a hotplug script may take: more than any needs, also on a host that is busy. */
-export const DEFAULT_SCRIPT_TIMEOUT = 20;
+export const DEFAULT_SCRIPT_TIMEOUT = 30;
 
 /** Where domains are saved unless it is said. */
 export const SAVE_DIR = "/var/lib/jitsu/libxl";
