@@ -55,7 +55,7 @@ function isSame(one: Message, other: Message): boolean {
 }
 
 /** The most milliseconds for a message of 64 KB, and for any: others wait meanwhile. */
-const MAX_MILLISECONDS = 20, FREE_MILLISECONDS = 2;
+const MAX_MILLISECONDS = 20, FREE_MILLISECONDS = 5;
 /** Fails where it takes longer than the octets of the packet allow, each time. */
 function mustBeQuick(what: string, packet: Uint8Array, run: () => void): void {
   const most = Math.max(
