@@ -9,6 +9,7 @@
 import { Cache, type Entry } from "./cache.ts";
 import { ExtendedError, Flag, HEADER_SIZE, Rcode } from "../wire/constants.ts";
 import { Exchange, ExchangeError } from "./exchange.ts";
+import { log } from "../../log.ts";
 import { type Place, Places } from "../../net/places.ts";
 import type { Name } from "../wire/name.ts";
 import { domainOf, type QueryReader } from "../wire/query.ts";
@@ -184,7 +185,12 @@ export class UpstreamForwarder implements Forwarder {
     const place = this.#places.take(
       client,
       domainOf(packet),
-      () => exchange.fail(new Error(GIVEN_UP)),
+      () => {
+        log("dns").warn(
+          "all places for questions to upstream servers are taken: the oldest of whoever has the most are given up",
+        );
+        exchange.fail(new Error(GIVEN_UP));
+      },
     );
     if (place === undefined) throw new Error(GIVEN_UP);
     const began = performance.now();
