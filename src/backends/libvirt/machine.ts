@@ -14,6 +14,7 @@ import {
   type Machine,
   type MachineConfig,
   type MachineState,
+  type MarkPlace,
   type StartAction,
   type StateListener,
 } from "../backend.ts";
@@ -21,6 +22,7 @@ import type { Connection } from "./connection.ts";
 import { type Busy, Domain, type DomainKey } from "./domain.ts";
 import { LibvirtError, RestoreError, VIR_ERR, xenRemedy } from "./errors.ts";
 import type { EventMeaning } from "./events.ts";
+import { readMark, writeMark } from "./mark.ts";
 import { redact, showUri, virsh } from "./uri.ts";
 
 /** How often to look whether a domain can be started that somebody else is at work on. */
@@ -59,6 +61,21 @@ export class LibvirtMachine implements Machine {
   /** The state that was told last. */
   #told: MachineState = "off";
   onReboot?: (reason: string) => void;
+  readonly mark: MarkPlace = {
+    read: () =>
+      this.#do({
+        words: "read the mark of",
+        virsh: "metadata",
+        work: readMark,
+        absent: () => undefined,
+      }),
+    write: (mark) =>
+      this.#do({
+        words: "mark",
+        virsh: "metadata",
+        work: (domain) => writeMark(domain, mark),
+      }),
+  };
   /** A start of ours that libvirt has not told of yet. */
   #isStarting = false;
   /** When it was told to go off, by the clock of performance.now(). */

@@ -238,6 +238,30 @@ export const SYMBOLS = {
     nonblocking: true,
   },
 
+  virDomainGetMetadata: {
+    parameters: [
+      "pointer", // virDomainPtr domain
+      "i32", // int type
+      "buffer", // const char *uri
+      "u32", // unsigned int flags
+    ],
+    result: "pointer", // char *, to be freed
+    nonblocking: true,
+  },
+
+  virDomainSetMetadata: {
+    parameters: [
+      "pointer", // virDomainPtr domain
+      "i32", // int type
+      "buffer", // const char *metadata
+      "buffer", // const char *key
+      "buffer", // const char *uri
+      "u32", // unsigned int flags
+    ],
+    result: "i32",
+    nonblocking: true,
+  },
+
   virDomainCreate: {
     parameters: [
       "pointer", // virDomainPtr domain

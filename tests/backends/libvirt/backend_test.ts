@@ -222,6 +222,37 @@ test(
 );
 
 test(
+  "a mark on a domain is there for everybody until it is off, and none of an earlier run is read",
+  async (hypervisor, backend) => {
+    hypervisor.define("www");
+    const machine = await backend.machine(config("www", { suspend: "disk" }));
+    const other = await LIBVIRT.open({ connect: TEST_URI });
+    const there = await other.machine(config("www"));
+    const mark = "started=0f;asked=0f/1790000000/120;asked=a0/1790000001/60";
+    assertEquals(await machine.mark!.read(), undefined);
+    await assertRejects(
+      () => machine.mark!.write(mark),
+      BackendError,
+      "cannot mark www: it does not run",
+    );
+    await machine.start();
+    assertEquals(await there.mark!.read(), undefined);
+    await machine.mark!.write("started=0f");
+    await machine.mark!.write(mark);
+    assertEquals(await there.mark!.read(), mark);
+    await machine.destroy();
+    assertEquals(await there.mark!.read(), undefined);
+    await machine.start();
+    assertEquals(await there.mark!.read(), undefined);
+    await machine.mark!.write(mark);
+    await machine.suspend();
+    await machine.start(); // with the metadata that were saved
+    assertEquals(await there.mark!.read(), undefined);
+    await other.close();
+  },
+);
+
+test(
   "a transient domain is gone when it is off",
   async (hypervisor, backend) => {
     hypervisor.createTransient("www");

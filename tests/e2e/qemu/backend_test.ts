@@ -85,6 +85,8 @@ test(
   { suspend: "disk" },
   async ({ guest, machine, told }) => {
     await machine.start();
+    await machine.mark!.write("started=0f");
+    assertEquals(await machine.mark!.read(), "started=0f");
     const boot = await booted(guest);
     assertEquals(await machine.suspend(), "suspended");
     assertEquals(await machine.state(), "suspended");
@@ -95,6 +97,7 @@ test(
       () => told.at(-1) === "suspended",
     );
     assertEquals(await machine.start(), "resumed");
+    assertEquals(await machine.mark!.read(), undefined, "of an earlier run");
     assertEquals(await booted(guest), boot);
     await machine.destroy();
     assertEquals(await machine.start(), "started");
