@@ -34,7 +34,7 @@ export async function* examineListening(
       const holders = error instanceof Deno.errors.AddrInUse
         ? await holdersOf(protocol, port)
         : [];
-      if (holders.some(({ program }) => program === "jitsu")) {
+      if (holders.some(({ isJitsu }) => isJitsu)) {
         yield good(`${at} is served by a Jitsu that runs already`);
       } else if (holders.length > 0) {
         const [{ program, pid }] = holders;

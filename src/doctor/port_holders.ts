@@ -4,12 +4,16 @@
  *
  * @module
  */
+import { resolve } from "node:path";
+import { fileURLToPath as fromFileUrl } from "node:url";
 import { readProcessFile } from "../procfs.ts";
 
 /** A process, by the name that ps(1) shows (15 characters at the most). */
 export interface Holder {
   program: string;
   pid: number;
+  /** Whether it is this program, compiled or run by Deno. */
+  isJitsu: boolean;
 }
 
 /** State in /proc/net/tcp of a socket that listens (TCP_LISTEN of tcp_states.h). */
@@ -37,10 +41,25 @@ export async function holdersOf(
     const pid = Number(name);
     if (Number.isInteger(pid) && await hasSocket(pid, inodes)) {
       const comm = readProcessFile(pid, "comm");
-      if (comm !== undefined) holders.push({ program: comm.trimEnd(), pid });
+      if (comm === undefined) continue;
+      const program = comm.trimEnd();
+      const isJitsu = program === "jitsu" || runsOurMain(pid);
+      holders.push({ program, pid, isJitsu });
     }
   }
   return holders;
+}
+
+/** Whether a process runs the same main module as we do: a Jitsu that is not compiled is called after its runtime. */
+function runsOurMain(pid: number): boolean {
+  const [, ...words] = (readProcessFile(pid, "cmdline") ?? "").split("\0");
+  try {
+    const main = Deno.realPathSync(fromFileUrl(Deno.mainModule));
+    const folder = Deno.readLinkSync(`/proc/${pid}/cwd`);
+    return words.some((word) => resolve(folder, word) === main);
+  } catch {
+    return false; // it is gone, or somebody else's; or our own module is in a compiled program
+  }
 }
 
 async function hasSocket(pid: number, inodes: Set<string>): Promise<boolean> {

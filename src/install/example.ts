@@ -3,9 +3,11 @@
  *
  * @module
  */
+import type { ServiceBackend } from "../service/choices.ts";
 
-/** Its text: nothing but comments, so that nothing is served that nobody has asked for. */
-export const EXAMPLE = `\
+/** Its text: nothing is served that nobody has asked for, since all but the backend is a comment. */
+export function example(backend: ServiceBackend): string {
+  return `\
 # Jitsu's configuration. "jitsu check FILE" says what is wrong with it, "jitsu doctor --config FILE" what keeps it from
 # being served. jitsu(1) has all options and keys.
 
@@ -16,7 +18,9 @@ export const EXAMPLE = `\
 # Who is asked for all other names; without it the servers of /etc/resolv.conf.
 #forwarder = "9.9.9.9"
 
-# What runs the machines is chosen in the service. What it connects to:
+# What runs the machines. The service is confined by what that needs: after a change run "jitsu install" again.
+backend = "${backend}"
+# What it connects to:
 #connect = "qemu:///system"
 
 # Keep what is known of the machines over a restart.
@@ -28,3 +32,4 @@ export const EXAMPLE = `\
 #name = "www"
 #wait_for_tcp = 80
 `;
+}

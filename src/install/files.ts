@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { Init, ServiceBackend } from "../service/choices.ts";
+import { type Init, INITS, type ServiceBackend } from "../service/choices.ts";
 import { openrcScript } from "../service/openrc.ts";
 import { systemdUnit } from "../service/systemd.ts";
-import { EXAMPLE } from "./example.ts";
+import { example } from "./example.ts";
 
 /** A file to be installed. */
 export interface InstalledFile {
@@ -29,6 +29,14 @@ export interface Layout {
   completions(shell: "bash" | "fish" | "zsh"): string;
 }
 
+/** Which backends' services run as root. */
+const RUNS_AS_ROOT: Record<ServiceBackend, boolean> = {
+  libvirt: false,
+  xapi: false,
+  libxl: true,
+  process: true,
+};
+
 /** Where configuration belongs: to the host, unless it is all in a place of its own. */
 function etcOf(prefix: string): string {
   return prefix === "/usr" || prefix === "/usr/local"
@@ -46,13 +54,18 @@ export function passwordPath(prefix: string): string {
   return `${etcOf(prefix)}/jitsu/xapi-password`;
 }
 
+/** Where a service's configuration is. */
+export function configPath(prefix: string): string {
+  return `${etcOf(prefix)}/jitsu/jitsu.toml`;
+}
+
 /** All files. */
 export function filesFor(layout: Layout): InstalledFile[] {
   const { prefix, init, backend, manual, completions } = layout;
   const etc = etcOf(prefix), share = `${prefix}/share`;
   const paths = {
     binary: `${prefix}/bin/jitsu`,
-    config: `${etc}/jitsu/jitsu.toml`,
+    config: configPath(prefix),
     password: passwordPath(prefix),
   };
   const encoder = new TextEncoder();
@@ -73,7 +86,8 @@ export function filesFor(layout: Layout): InstalledFile[] {
       `${share}/fish/vendor_completions.d/jitsu.fish`,
       completions("fish"),
     ),
-    text(paths.config, EXAMPLE),
+    // A CONFIG may hold secrets. Where the service has a user of its own, that must be able to read it.
+    text(paths.config, example(backend), RUNS_AS_ROOT[backend] ? 0o600 : 0o644),
     init === "systemd"
       ? text(
         `${prefix}/lib/systemd/system/jitsu.service`,
@@ -81,4 +95,19 @@ export function filesFor(layout: Layout): InstalledFile[] {
       )
       : text(`${etc}/init.d/jitsu`, openrcScript(backend, paths), 0o755),
   ];
+}
+
+/** The paths of all files that a prefix can have, whatever init and backend it was installed for. */
+export function pathsBelow(prefix: string): Set<string> {
+  const layout = {
+    binary: new Uint8Array(),
+    prefix,
+    backend: "libvirt",
+    manual: "",
+    completions: () => "",
+  } as const;
+  return new Set(
+    INITS.flatMap((init) => filesFor({ ...layout, init }))
+      .map(({ path }) => path),
+  );
 }

@@ -6,11 +6,12 @@
  *
  * @module
  */
+import { FileError, readTrusted } from "../files.ts";
 import type { InstalledFile } from "./files.ts";
 
 /** What became of a file, or would. */
 export interface Step {
-  action: "installed" | "updated" | "unchanged" | "kept" | "removed";
+  action: "installed" | "updated" | "unchanged" | "kept" | "removed" | "left";
   path: string;
   /** Where the new file is instead, with `kept`. */
   beside?: string;
@@ -36,12 +37,14 @@ async function digestOf(path: string): Promise<string | undefined> {
   }
 }
 
-async function readManifest(path: string): Promise<Manifest> {
+function readManifest(path: string): Manifest {
   try {
-    return JSON.parse(await Deno.readTextFile(path));
+    return JSON.parse(readTrusted(path).text);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return {};
-    throw error;
+    if (!(error instanceof FileError)) throw error;
+    if (error.code === "ENOENT") return {};
+    if (error.code === "EACCES") throw new Deno.errors.PermissionDenied(path);
+    throw new FileError(`${path}: ${error.message}`);
   }
 }
 
@@ -50,7 +53,7 @@ async function writeFile(
   { path, content, mode }: InstalledFile,
 ): Promise<void> {
   const folder = path.slice(0, path.lastIndexOf("/"));
-  await Deno.mkdir(folder, { recursive: true, mode: 0o755 });
+  await makeFolder(folder);
   const temporary = await Deno.makeTempFile({ dir: folder, prefix: ".jitsu-" });
   try {
     await Deno.writeFile(temporary, content);
@@ -62,13 +65,26 @@ async function writeFile(
   }
 }
 
+/** Makes a folder that everybody can enter, and those above it, whatever our umask is. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return;
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    await makeFolder(path.slice(0, path.lastIndexOf("/")));
+    return await makeFolder(path);
+  }
+  await Deno.chmod(path, 0o755);
+}
+
 /** Installs the files, or with `dryRun` only tells what would be done. Rejects with Deno's errors. */
 export async function install(
   files: readonly InstalledFile[],
   manifestPath: string,
   dryRun: boolean,
 ): Promise<Step[]> {
-  const manifest = await readManifest(manifestPath);
+  const manifest = readManifest(manifestPath);
   const steps: Step[] = [];
   for (const file of files) {
     const { path } = file;
@@ -77,12 +93,15 @@ export async function install(
     if (there === wanted) steps.push({ action: "unchanged", path });
     else if (there === undefined) steps.push({ action: "installed", path });
     else if (there === manifest[path]) steps.push({ action: "updated", path });
-    else {
+    else if (manifest[path] === wanted) { // it was changed, but what is to be installed was not
+      steps.push({ action: "kept", path });
+      continue;
+    } else {
       target = { ...file, path: `${path}.new` };
       steps.push({ action: "kept", path, beside: target.path });
     }
     if (!dryRun && there !== wanted) await writeFile(target);
-    if (target === file) manifest[path] = wanted;
+    manifest[path] = wanted;
   }
   if (!dryRun) await writeManifest(manifestPath, manifest);
   return steps;
@@ -94,14 +113,22 @@ async function writeManifest(path: string, manifest: Manifest) {
   await writeFile({ path, content, mode: 0o644 });
 }
 
-/** Takes away what was installed and is as it was, or with `dryRun` only tells what would be done. */
+/**
+ * Takes away what was installed and is as it was, or with `dryRun` only tells what would be done. Nothing but the `known`
+ * paths is looked at, whatever else the manifest names.
+ */
 export async function uninstall(
   manifestPath: string,
+  known: ReadonlySet<string>,
   dryRun: boolean,
 ): Promise<Step[]> {
-  const manifest = await readManifest(manifestPath);
+  const manifest = readManifest(manifestPath);
   const steps: Step[] = [];
   for (const [path, installed] of Object.entries(manifest)) {
+    if (!known.has(path)) {
+      steps.push({ action: "left", path });
+      continue;
+    }
     const there = await digestOf(path);
     if (there === undefined) continue;
     if (there !== installed) steps.push({ action: "kept", path });

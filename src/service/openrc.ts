@@ -18,7 +18,7 @@ export function openrcScript(
 description="DNS server that starts unikernels on demand"
 supervisor=supervise-daemon
 command="${binary}"
-command_args="--backend=${backend} --config=${config} --control=/run/jitsu/control.sock${options}"
+command_args="--config=${config} --control=/run/jitsu/control.sock${options}"
 required_files="${config}"
 output_logger="logger -t jitsu -p daemon.info"
 error_logger="logger -t jitsu -p daemon.info"

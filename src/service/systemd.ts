@@ -121,7 +121,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=notify
 NotifyAccess=main
-ExecStart=${binary} --backend=${backend} --config=${config} --control=/run/jitsu/control.sock${options}
+ExecStart=${binary} --config=${config} --control=/run/jitsu/control.sock${options}
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
 RestartSec=2

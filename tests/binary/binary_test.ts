@@ -116,7 +116,7 @@ test("the binary installs itself, and uninstalls what it has installed", async (
     );
     assertStringIncludes(
       await Deno.readTextFile(`${prefix}/lib/systemd/system/jitsu.service`),
-      `ExecStart=${installed} --backend=libvirt --config=${prefix}/etc/jitsu/jitsu.toml`,
+      `ExecStart=${installed} --config=${prefix}/etc/jitsu/jitsu.toml`,
     );
     await run(installed, "uninstall", `--prefix=${prefix}`);
     assertEquals(await Deno.stat(installed).catch(() => "gone"), "gone");

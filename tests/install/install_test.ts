@@ -1,14 +1,17 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { completions } from "../../src/cli/manual/completions.ts";
 import { renderGroff } from "../../src/cli/manual/groff.ts";
 import { manual } from "../../src/cli/manual/manual.ts";
 import { readCommandLine } from "../../src/cli/read/command_line.ts";
-import { EXAMPLE } from "../../src/install/example.ts";
+import { example } from "../../src/install/example.ts";
 import {
   filesFor,
   type InstalledFile,
   manifestPath,
+  pathsBelow,
 } from "../../src/install/files.ts";
+import { FileError } from "../../src/files.ts";
+import { SERVICE_BACKENDS } from "../../src/service/choices.ts";
 import { install, uninstall } from "../../src/install/install.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -61,7 +64,7 @@ test("what is installed is there, and uninstall leaves no file", async (prefix) 
     below(prefix),
     [...all.map(({ path }) => path), manifest].sort(),
   );
-  await uninstall(manifest, false);
+  await uninstall(manifest, pathsBelow(prefix), false);
   assertEquals(below(prefix), []);
 });
 
@@ -71,9 +74,9 @@ test("a dry run tells the same and does nothing", async (prefix) => {
   assertEquals(below(prefix), []);
   assertEquals(await install(all, manifest, false), dry);
   const there = below(prefix);
-  const gone = await uninstall(manifest, true);
+  const gone = await uninstall(manifest, pathsBelow(prefix), true);
   assertEquals(below(prefix), there);
-  assertEquals(await uninstall(manifest, false), gone);
+  assertEquals(await uninstall(manifest, pathsBelow(prefix), false), gone);
 });
 
 test("a new version takes the place of the old one, and of nothing that was changed", async (prefix) => {
@@ -92,7 +95,7 @@ test("a new version takes the place of the old one, and of nothing that was chan
   assertEquals(await Deno.readTextFile(`${prefix}/bin/jitsu`), "program 2");
   assertEquals(await Deno.readTextFile(config), "mine");
   assertEquals(await Deno.readTextFile(`${config}.new`), "new example");
-  const left = actions(await uninstall(manifest, false));
+  const left = actions(await uninstall(manifest, pathsBelow(prefix), false));
   assertEquals([left["jitsu.toml"], left["jitsu.1"]], ["kept", "removed"]);
   assertEquals(await Deno.readTextFile(config), "mine");
 });
@@ -103,7 +106,7 @@ test("a file that was there before is somebody's own", async (prefix) => {
   const manifest = manifestPath(prefix);
   const [first] = await install(files(prefix), manifest, false);
   assertEquals(first.action, "kept");
-  await uninstall(manifest, false);
+  await uninstall(manifest, pathsBelow(prefix), false);
   assertEquals(
     await Deno.readTextFile(`${prefix}/bin/jitsu`),
     "another jitsu",
@@ -111,14 +114,74 @@ test("a file that was there before is somebody's own", async (prefix) => {
 });
 
 test("the example is a configuration with and without its comment signs", async (prefix) => {
-  for (const text of [EXAMPLE, EXAMPLE.replaceAll(/^#(?=\S)/gm, "")]) {
+  const text = example("libvirt");
+  for (const each of [text, text.replaceAll(/^#(?=\S)/gm, "")]) {
     const path = `${prefix}/jitsu.toml`;
-    await Deno.writeTextFile(path, text);
+    await Deno.writeTextFile(path, each);
     const request = readCommandLine([`--config=${path}`]);
     assert(request.kind === "serve", JSON.stringify(request));
     assertEquals(
       request.options.unikernels.map(({ name }) => name),
-      text === EXAMPLE ? [] : ["www"],
+      each === text ? [] : ["www"],
     );
   }
+});
+
+test("an example that was changed is kept, and the same one is not put beside it", async (prefix) => {
+  const manifest = manifestPath(prefix), all = files(prefix);
+  await install(all, manifest, false);
+  const config = `${prefix}/etc/jitsu/jitsu.toml`;
+  await Deno.writeTextFile(config, "mine");
+  const done = actions(await install(all, manifest, false));
+  assertEquals(done["jitsu.toml"], "kept");
+  assertEquals(below(prefix).filter((path) => path.endsWith(".new")), []);
+});
+
+test("everybody can enter the folders, and the configuration of a service of root is root's", async (prefix) => {
+  const umask = Deno.umask(0o077);
+  try {
+    await install(files(prefix), manifestPath(prefix), false);
+  } finally {
+    Deno.umask(umask);
+  }
+  for (const folder of ["bin", "share/man/man1", "etc/jitsu", "share/jitsu"]) {
+    const { mode } = await Deno.stat(`${prefix}/${folder}`);
+    assertEquals(mode! & 0o777, 0o755, folder);
+  }
+  const modes = SERVICE_BACKENDS.map((backend) =>
+    filesFor({
+      binary: encode(""),
+      prefix,
+      init: "systemd",
+      backend,
+      manual: "",
+      completions,
+    }).find(({ path }) => path.endsWith("jitsu.toml"))!.mode
+  );
+  assertEquals(modes, [0o644, 0o600, 0o644, 0o600]);
+});
+
+test("uninstall removes nothing that it does not know, whatever the manifest says", async (prefix) => {
+  const manifest = manifestPath(prefix), victim = `${prefix}/victim`;
+  await install(files(prefix), manifest, false);
+  await Deno.writeTextFile(victim, "");
+  const noted = JSON.parse(await Deno.readTextFile(manifest));
+  noted[victim] = // of nothing
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+  await Deno.writeTextFile(manifest, JSON.stringify(noted));
+  const done = actions(await uninstall(manifest, pathsBelow(prefix), false));
+  assertEquals([done.victim, done["jitsu.1"]], ["left", "removed"]);
+  assertEquals(below(prefix), [victim]);
+});
+
+test("a manifest that others could have written is refused", async (prefix) => {
+  const manifest = manifestPath(prefix);
+  await install(files(prefix), manifest, false);
+  await Deno.chmod(manifest, 0o666);
+  for (
+    const attempt of [
+      () => uninstall(manifest, pathsBelow(prefix), false),
+      () => install(files(prefix), manifest, false),
+    ]
+  ) await assertRejects(attempt, FileError, "others may write it");
 });

@@ -177,8 +177,9 @@ export const COMMANDS = [
         name: "backend",
         value: "BACKEND",
         read: readChoice(SERVICE_BACKENDS),
-        absent: "libvirt",
-        doc: "What the service is confined to the needs of.",
+        doc:
+          "What runs the machines: it is written into the configuration file that is installed, and the service is " +
+          "confined to its needs. Default: the one that is in that file already, otherwise `libvirt`.",
         choices: SERVICE_BACKENDS,
       },
       {

@@ -8,6 +8,7 @@ import { until } from "../../until.ts";
 import { Host, obstacle, PROGRAM } from "./host.ts";
 
 const CONFIG = `
+backend = "process"
 forwarder = ["0.0.0.0"]
 [[unikernel]]
 dns = "www.example"

@@ -30,6 +30,7 @@ ip = "192.0.2.1"
 name = "test"
 `;
 const PROCESS = `
+backend = "process"
 forwarder = ["0.0.0.0"]
 [[unikernel]]
 dns = "www.example"
@@ -218,6 +219,7 @@ test(
   {
     backend: "xapi",
     config: `
+backend = "xapi"
 connect = "http://root@127.0.0.1:8080/"
 forwarder = ["0.0.0.0"]
 [[unikernel]]
