@@ -20,8 +20,6 @@ import {
   type ScriptedUpstream,
   startUpstream,
 } from "../dns/upstream.ts";
-import { expandingMessage } from "../fuzz/expanding.ts";
-import { Random } from "../fuzz/random.ts";
 import { canDig, Jitsu, runJitsu } from "./harness.ts";
 
 const CONFIG =
@@ -29,13 +27,14 @@ const CONFIG =
 
 /** What the upstream server does with a query for a name that begins so. */
 const HABITS: Record<string, (received: Received) => unknown> = {
-  /** The second record's host is compressed against the first's. */
+  /** The second record's host is compressed against the first's, and the owners are not: copied, it leads elsewhere. */
   afs({ query, reply }) {
     const [{ name }] = query.questions;
     const header = [query.id >> 8, query.id & 0xff, 0x81, 0x80];
     const octets = [...header, 0, 1, 0, 2, 0, 0, 0, 0, ...name, 0, 18, 0, 1];
     const record = (host: number[]) => [
-      ...[0xc0, 12, 0, 18, 0, 1, 0, 0, 0, 60, 0, 2 + host.length, 0, 1],
+      ...name,
+      ...[0, 18, 0, 1, 0, 0, 0, 60, 0, 2 + host.length, 0, 1],
       ...host,
     ];
     const label = (text: string) => [
@@ -59,13 +58,43 @@ const HABITS: Record<string, (received: Received) => unknown> = {
       const cut = { ...failure(query, Rcode.NOERROR) };
       return reply({ ...cut, flags: Flag.QR | Flag.TC });
     }
-    const [{ name }] = query.questions;
-    const question = Uint8Array.of(...name, 0, Type.A, 0, 1);
-    const octets = expandingMessage(question, MAX_MESSAGE, new Random(0, 13));
-    octets.set([query.id >> 8, query.id & 0xff]);
-    return reply(octets);
+    return reply(dearReply(query));
   },
 };
+
+/** 64 KB: records that grow beyond where pointers lead to, then thousands that point to one long name. */
+function dearReply({ id, questions: [{ name }] }: Message): Uint8Array {
+  const octets = new Uint8Array(MAX_MESSAGE);
+  octets.set([id >> 8, id & 0xff, 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0]);
+  let length = 12, records = -1;
+  const add = (...more: number[]) => {
+    octets.set(more, length);
+    length += more.length;
+    records++;
+  };
+  const fixed = (type: number, size: number) => [
+    ...[0, type, 0, 1, 0, 0, 0, 60, 0, size],
+  ];
+  const pointer = (at: number) => [0xc0 | at >> 8, at & 0xff];
+  const nameOf = (octet: number) => [
+    ...Array.from({ length: 126 }, () => [1, octet]).flat(),
+    0,
+  ];
+  add(...name, 0, Type.A, 0, 1);
+  const first = length;
+  add(...nameOf(0x61), ...fixed(Type.A, 4), 1, 2, 3, 4);
+  for (let i = 0; i < 80; i++) {
+    const target = [0, 0, 0, 0, 0, 0, ...pointer(first)];
+    add(0xc0, 12, ...fixed(Type.SRV, target.length), ...target);
+  }
+  const late = pointer(length);
+  add(...nameOf(0x62), ...fixed(Type.A, 4), 1, 2, 3, 4);
+  while (length + 14 <= MAX_MESSAGE) {
+    add(...late, ...fixed(Type.NS, 2), ...late);
+  }
+  octets.set([records >> 8, records & 0xff], 6);
+  return octets.subarray(0, length);
+}
 
 function startOdd(): ScriptedUpstream {
   return startUpstream((received) => {

@@ -46,6 +46,11 @@ class Message {
     this.length += octets.length;
   }
 
+  /** No later name leads to what came so far. */
+  forget(): void {
+    this.#names.length = 0;
+  }
+
   /** A name of about so many octets that later ones lead to: of labels of one length. */
   spelledOut(label: number, size: number): void {
     for (let left = size; left > label; left -= label + 1) {
@@ -105,6 +110,21 @@ export function expandingMessage(
     () => message.spelledOut(label, nameSize),
     () => message.add(random.octets(4)),
   );
+  if (size > 4000 && random.below(3) === 0) {
+    // Written again, what these lead to is spelled out, and the next name begins where no pointer leads to any more.
+    for (let i = 0; i < 80; i++) {
+      record(Type.SRV, () => message.pointing(0, true), () => {
+        message.add(new Uint8Array(6));
+        message.pointing(0, true);
+      });
+    }
+    message.forget();
+    record(
+      Type.A,
+      () => message.spelledOut(label, 248),
+      () => message.add(random.octets(4)),
+    );
+  }
   const layout = random.pick(LAYOUTS);
   while (message.length + 100 < size) {
     const [type, before, names] = shape === 0 ? random.pick(LAYOUTS) : layout;
