@@ -30,11 +30,32 @@ export class Limit {
       signal?.throwIfAborted();
       return await call();
     } finally {
-      const next = this.#queue.shift();
-      if (next) next(); // which takes over our place
-      else if (--this.#running === 0) {
-        for (const resolve of this.#idle.splice(0)) resolve();
-      }
+      this.#leave();
+    }
+  }
+
+  /**
+   * Resolves with a place when one is free, which is given back when it is disposed of, once. When `signal` aborts before
+   * that, this rejects with the signal's reason.
+   */
+  async enter(signal?: AbortSignal): Promise<Disposable> {
+    signal?.throwIfAborted();
+    if (this.full) await this.#turn(signal);
+    else this.#running++;
+    let isHeld = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (isHeld) this.#leave();
+        isHeld = false;
+      },
+    };
+  }
+
+  #leave(): void {
+    const next = this.#queue.shift();
+    if (next) next(); // which takes over the place
+    else if (--this.#running === 0) {
+      for (const resolve of this.#idle.splice(0)) resolve();
     }
   }
 

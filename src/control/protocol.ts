@@ -56,6 +56,8 @@ export interface UnikernelStatus {
   since: number;
   /** Why it is `failed`. */
   failure: string | null;
+  /** What did not come though it was waited for, where it was taken for `ready` all the same. */
+  unconfirmed: string | null;
   /** Whether this Jitsu started what runs; another's is left alone unless `adopt=stop`. */
   ours: boolean;
   /** How long until it is stopped if nobody asks for it. */

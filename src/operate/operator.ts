@@ -258,6 +258,7 @@ export class Operator {
       state: summoned.state,
       since: date(summoned.since),
       failure: summoned.state === "failed" ? summoned.failure : null,
+      unconfirmed: summoned.unconfirmed ?? null,
       ours: summoned.ours,
       idleIn: rounded(summoned.idleIn),
       mode: unikernel.mode,

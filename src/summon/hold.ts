@@ -9,7 +9,7 @@
  *
  * @module
  */
-import type { Machine } from "../backends/backend.ts";
+import type { Calls } from "./calls.ts";
 import { messageOf, type UnikernelLog } from "./text.ts";
 import type { Unikernel } from "./unikernel.ts";
 
@@ -73,7 +73,7 @@ export class Holds {
   }
 
   /** The machine boots: its first connections are held as soon as its MAC addresses are known. */
-  begin(unikernel: Unikernel, machine: Machine): void {
+  begin(unikernel: Unikernel, machine: Calls): void {
     if (this.#holders.length > 0) this.#begin(unikernel, machine);
   }
 
@@ -91,7 +91,7 @@ export class Holds {
   }
 
   /** Never rejects. */
-  async #begin(unikernel: Unikernel, machine: Machine): Promise<void> {
+  async #begin(unikernel: Unikernel, machine: Calls): Promise<void> {
     const holds: Hold[] = this.#holds = [];
     const { resolve } = this.#heard = Promise.withResolvers<void>();
     let macs: readonly string[];

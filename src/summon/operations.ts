@@ -18,14 +18,19 @@ export function refused(message: string): Promise<never> {
 /** Runs operations so that no two overlap; each one ends the one before it. */
 export class Operations {
   readonly #onError: (error: unknown) => void;
+  readonly #rest: () => Promise<void>;
   /** Of the operation in flight, or of the last one. */
   #current = new AbortController();
   /** When that operation is over; never rejects. */
   #over = Promise.resolve();
 
-  /** `onError` is told why an operation rejected, unless it was only because it had been aborted. */
-  constructor(onError: (error: unknown) => void) {
+  /**
+   * `onError` is told why an operation rejected, unless it was only because it had been aborted. `rest` is what is waited
+   * for after each one, before the next: calls that it has given up.
+   */
+  constructor(onError: (error: unknown) => void, rest: () => Promise<void>) {
     this.#onError = onError;
+    this.#rest = rest;
   }
 
   /**
@@ -38,7 +43,7 @@ export class Operations {
     const operation = this.#over.then(() => body(signal));
     this.#over = operation.catch((error) => {
       if (error !== signal.reason) this.#onError(error);
-    });
+    }).then(this.#rest);
     return operation;
   }
 

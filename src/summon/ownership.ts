@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { Machine } from "../backends/backend.ts";
+import type { Calls } from "./calls.ts";
 import { formatMark, type Mark, readMark } from "./mark.ts";
 import { messageOf, type UnikernelLog } from "./text.ts";
 
@@ -31,7 +31,7 @@ export class Ownership {
   readonly #now: () => number;
   readonly #log: UnikernelLog;
   readonly #use: () => Use;
-  #machine: Machine;
+  readonly #calls: Calls;
   #timer?: ReturnType<typeof setTimeout>;
   #writing = false;
   /** What the mark that was written last says of us, so that it is written only when there is news. */
@@ -44,22 +44,17 @@ export class Ownership {
 
   /** `id` is this Jitsu's; `now` the summoner's clock. */
   constructor(
-    machine: Machine,
+    calls: Calls,
     id: string,
     now: () => number,
     log: UnikernelLog,
     use: () => Use,
   ) {
-    this.#machine = machine;
+    this.#calls = calls;
     this.#id = id;
     this.#now = now;
     this.#log = log;
     this.#use = use;
-  }
-
-  /** Goes on with another handle of the same machine. */
-  change(machine: Machine): void {
-    this.#machine = machine;
   }
 
   /** Finds out whether this Jitsu started a machine that it finds running: `before` is what it knows where no mark tells. */
@@ -72,7 +67,7 @@ export class Ownership {
 
   /** The machine runs: from now on the mark tells whenever it was asked for, some time after that. */
   begin(): void {
-    if (this.#machine.mark === undefined) return;
+    if (!this.#calls.hasMark) return;
     this.#written = undefined;
     this.#write();
     if (this.#timer === undefined) this.#later();
@@ -87,7 +82,7 @@ export class Ownership {
 
   /** Whether there can be others who are asked for it. */
   get isShared(): boolean {
-    return this.#machine.mark !== undefined;
+    return this.#calls.hasMark;
   }
 
   /**
@@ -118,10 +113,9 @@ export class Ownership {
   }
 
   async #read(): Promise<Mark | undefined> {
-    const { mark } = this.#machine;
-    if (mark === undefined) return undefined;
+    if (!this.#calls.hasMark) return undefined;
     try {
-      return readMark(await mark.read());
+      return readMark(await this.#calls.readMark());
     } catch (error) {
       this.#log("debug", `its mark cannot be read: ${messageOf(error)}`);
     }
@@ -129,14 +123,13 @@ export class Ownership {
 
   /** Never rejects; one at a time. */
   async #write(): Promise<void> {
-    const { mark: place } = this.#machine;
     const { lastRequest, idleTime } = this.#use();
     const news = `${this.started} ${lastRequest}`;
-    if (place === undefined || this.#writing || news === this.#written) return;
+    if (this.#writing || news === this.#written) return;
     this.#writing = true;
     if (lastRequest !== -Infinity) this.#wroteAt = this.#now();
     try {
-      const mark = readMark(await place.read());
+      const mark = readMark(await this.#calls.readMark());
       if (this.started) mark.startedBy = this.#id;
       else if (mark.startedBy === this.#id) mark.startedBy = undefined;
       for (const [id, { at, idleTime }] of mark.asked) {
@@ -147,7 +140,9 @@ export class Ownership {
         mark.asked.set(this.#id, { at, idleTime });
       }
       const text = formatMark(mark);
-      if (text !== "" && this.#timer !== undefined) await place.write(text);
+      if (text !== "" && this.#timer !== undefined) {
+        await this.#calls.writeMark(text);
+      }
       this.#written = news;
       this.#unwritable = false;
     } catch (error) {

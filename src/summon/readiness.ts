@@ -6,6 +6,8 @@
  */
 import type { MachineReadiness, StartAction } from "../backends/backend.ts";
 import type { Readiness, Unikernel } from "./unikernel.ts";
+import { timer } from "../timer.ts";
+import { handled } from "./operations.ts";
 import { messageOf } from "./text.ts";
 
 /**
@@ -29,15 +31,23 @@ const UNHEARD_INTERVAL = 5000;
 /** Milliseconds until what could not be asked is asked again. */
 const TROUBLE_INTERVAL = 1000;
 
+/** Rejects with the signal's reason when that aborts: nobody waits longer, whether he who was to listen to it does or not. */
+function aborted(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  if (signal.aborted) reject(signal.reason);
+  signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  return handled(promise);
+}
+
 /** Resolves after `ms` milliseconds; rejects with the signal's reason when that aborts. */
 function delay(ms: number, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const abort = () => {
-    clearTimeout(timer);
+    clearTimeout(clock);
     reject(signal.reason);
   };
-  const timer = setTimeout(() => {
+  const clock = timer(() => {
     signal.removeEventListener("abort", abort);
     resolve();
   }, ms);
@@ -184,6 +194,16 @@ export function describeReadiness(
   return parts.length > 0 ? parts.join(" and ") : undefined;
 }
 
+/** Milliseconds that this may take in all, as configured. */
+export function patienceOf(
+  { waitForTcp, waitForKey, waitTimeout, responseDelay }: Readiness,
+  machine?: MachineReadiness,
+): number {
+  const waits = waitForTcp !== undefined || waitForKey !== undefined ||
+    machine !== undefined;
+  return 1000 * ((waits ? waitTimeout : 0) + responseDelay);
+}
+
 /** What a wait needs of its surroundings. */
 export interface ReadinessContext {
   /** What the machine itself waits for, if anything. */
@@ -212,11 +232,18 @@ export class ReadinessWait {
     this.#context = context;
   }
 
+  /** What has not come yet and, where known, why; empty where all has. */
+  get missing(): string {
+    return [...this.#missing]
+      .map(([what, why]) => why ? `${what} (${why})` : what).join(" and ");
+  }
+
   /**
-   * Resolves when the machine is ready, or when `waitTimeout` is over and `waitRequired` is not set. Where it is set,
-   * this waits on for as long as it takes. Rejects only with the signal's reason when that aborts.
+   * Resolves when the machine is ready, or when `waitTimeout` is over and `waitRequired` is not set: then with what is
+   * {@linkcode missing}. Where it is set, this waits on for as long as it takes. Rejects only with the signal's reason when
+   * that aborts.
    */
-  async run(signal: AbortSignal): Promise<void> {
+  async run(signal: AbortSignal): Promise<string | undefined> {
     const { addresses: [address], readiness } = this.#unikernel;
     const { waitForTcp: port, waitForKey: key, responseDelay } = readiness;
     const { machine, heard } = this.#context;
@@ -249,12 +276,13 @@ export class ReadinessWait {
     }
     this.extend();
     try {
-      await Promise.all(waits);
+      await Promise.race([Promise.all(waits), aborted(either)]);
     } catch (error) {
-      if (this.#giveUp.signal.aborted) return;
+      if (this.#giveUp.signal.aborted && !signal.aborted) return this.missing;
       throw error;
     } finally {
       clearTimeout(this.#timer);
+      this.#giveUp.abort();
     }
     if (responseDelay > 0) await delay(responseDelay * 1000, signal);
   }
@@ -263,12 +291,9 @@ export class ReadinessWait {
   extend(): void {
     if (this.#timer !== undefined || this.#missing.size === 0) return;
     const { waitTimeout, waitRequired } = this.#unikernel.readiness;
-    this.#timer = setTimeout(() => {
+    this.#timer = timer(() => {
       this.#timer = undefined;
-      this.#context.onTimeout(
-        [...this.#missing].map(([what, why]) => why ? `${what} (${why})` : what)
-          .join(" and "),
-      );
+      this.#context.onTimeout(this.missing);
       if (!waitRequired) this.#giveUp.abort();
     }, waitTimeout * 1000);
   }

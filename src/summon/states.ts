@@ -11,6 +11,8 @@
  * | starting                       | the start failed, or it is seen off               | failed                   |
  * | starting, ready                | seen paused or suspended                          | that state               |
  * | ready                          | seen off                                          | off                      |
+| ready                          | seen off, soon, for the third time in a row       | failed                   |
+| ready                          | it boots anew                                     | starting, wait only      |
  * | starting, ready                | idle, or told to stop                             | stopping                 |
  * | paused, suspended, failed      | told to stop by destroy                           | stopping                 |
  * | stopping                       | stopped                                           | off, paused or suspended |
@@ -18,6 +20,9 @@
  *
  * Whoever summons it waits until it is ready; with `answer=early` only until its start has succeeded or it is seen to run,
  * which leaves it `starting`.
+ *
+ * A query is answered in time whatever the backend does (waiting.ts), a backend's call that hangs is given up in the end
+ * (calls.ts): what was being started has failed then, what was being stopped is whatever it is in.
  *
  * When the daemon starts, a machine that runs is ready: it may be in use already. Where an earlier daemon left word of
  * it, that is the state before, and its idle clock goes on.

@@ -20,6 +20,8 @@ export interface SummonStatus {
   readonly failures: number;
   /** What the last start took until it was ready. */
   readonly lastTimeToReady?: number;
+  /** What did not come of that which it was waited for, where it was taken for ready all the same. */
+  readonly unconfirmed?: string;
   /** Why it is `failed`, or was for the last time. */
   readonly failure: string;
   /** The time left until it is stopped if nobody asks for it; `undefined` where it does not run. */

@@ -3,8 +3,10 @@
  *
  * @module
  */
-import type { Machine, MachineState } from "../backends/backend.ts";
+import type { MachineState } from "../backends/backend.ts";
+import type { Calls } from "./calls.ts";
 import type { Limit } from "../limit.ts";
+import { timer } from "../timer.ts";
 import { messageOf, seconds, type UnikernelLog } from "./text.ts";
 import type { StopMode } from "./unikernel.ts";
 import type { MachineWatch } from "./watch.ts";
@@ -31,12 +33,12 @@ export interface StopContext {
 
 /** One stop of one machine. */
 export class MachineStop {
-  readonly #machine: Machine;
+  readonly #machine: Calls;
   readonly #mode: StopMode;
   readonly #context: StopContext;
   #onOff?: () => void;
 
-  constructor(machine: Machine, mode: StopMode, context: StopContext) {
+  constructor(machine: Calls, mode: StopMode, context: StopContext) {
     this.#machine = machine;
     this.#mode = mode;
     this.#context = context;
@@ -96,14 +98,14 @@ export class MachineStop {
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
     const abort = () => reject(signal.reason);
     signal.addEventListener("abort", abort, { once: true });
-    const timer = setTimeout(resolve, ms, false);
+    const clock = timer(() => resolve(false), ms);
     this.#onOff = () => resolve(true);
     watch.release();
     try {
       return await promise;
     } finally {
       watch.hold();
-      clearTimeout(timer);
+      clearTimeout(clock);
       signal.removeEventListener("abort", abort);
     }
   }

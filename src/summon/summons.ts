@@ -5,15 +5,17 @@
  * @module
  */
 import type { Machine, MachineState } from "../backends/backend.ts";
-import { Backoff } from "./backoff.ts";
+import { Backoff, CRASH_LOOP } from "./backoff.ts";
+import { Calls } from "./calls.ts";
 import type { Past, SummonContext } from "./context.ts";
 import { Expiry } from "./expiry.ts";
 import { Holds } from "./hold.ts";
 import { Ownership } from "./ownership.ts";
-import { handled, Operations, refused } from "./operations.ts";
+import { Operations, refused } from "./operations.ts";
 import {
   describeReadiness,
   isTaken,
+  patienceOf,
   readinessAfter,
   ReadinessWait,
 } from "./readiness.ts";
@@ -23,12 +25,8 @@ import { MachineStop, STOPPING } from "./stop.ts";
 import { messageOf, seconds, type UnikernelLog, unikernelLog } from "./text.ts";
 import type { Readiness, StopMode, Unikernel } from "./unikernel.ts";
 import { Usage } from "./usage.ts";
+import { ANSWER_LIMIT, Summons } from "./waiting.ts";
 import { MachineWatch } from "./watch.ts";
-
-/** The summons in flight: everybody who asks meanwhile waits for the same promise. */
-interface Summons extends PromiseWithResolvers<void>, Cause {
-  since: number;
-}
 
 /** Milliseconds that an idle machine which cannot be stopped is left alone, at the most; its idle time if that is longer. */
 const LONGEST_STOP_WAIT = 3_600_000;
@@ -54,6 +52,8 @@ export class SummonedUnikernel implements SummonStatus {
   failures = 0;
   /** Milliseconds that the last start took until it was ready, its turn to start included. */
   lastTimeToReady?: number;
+  /** What did not come of that which it was waited for, where it was taken for ready all the same. */
+  unconfirmed?: string;
   /** Why it is `failed`, or was for the last time. */
   failure = "";
 
@@ -64,6 +64,7 @@ export class SummonedUnikernel implements SummonStatus {
 
   readonly #log: UnikernelLog;
   #machine: Machine;
+  readonly #calls: Calls;
   readonly #context: SummonContext;
   readonly #watch: MachineWatch;
   readonly #expiry: Expiry;
@@ -76,6 +77,8 @@ export class SummonedUnikernel implements SummonStatus {
   /** Of answers with a TTL that it had before. */
   #answersGood = -Infinity;
   #waiting?: Summons;
+  /** Held until the machine is ready, or was waited for long enough. */
+  #place?: Disposable;
   #readiness?: ReadinessWait;
   #stop?: MachineStop;
   #stopped = Promise.resolve();
@@ -90,8 +93,10 @@ export class SummonedUnikernel implements SummonStatus {
     this.#context = context;
     this.#since = context.now();
     this.#backoff = new Backoff(context.now);
-    this.#operations = new Operations((error) =>
-      this.#log("error", messageOf(error))
+    this.#calls = new Calls(machine);
+    this.#operations = new Operations(
+      (error) => this.#log("error", messageOf(error)),
+      () => this.#calls.over(),
     );
     this.#holds = new Holds(context.holders, this.#log);
     this.usage = new Usage(unikernel.dns);
@@ -102,7 +107,7 @@ export class SummonedUnikernel implements SummonStatus {
       (idle) => this.#expire(idle),
     );
     this.#ownership = new Ownership(
-      machine,
+      this.#calls,
       context.id,
       context.now,
       this.#log,
@@ -114,8 +119,10 @@ export class SummonedUnikernel implements SummonStatus {
     );
     this.#watch = new MachineWatch(
       machine,
+      this.#calls,
       this.#log,
       (state, reason) => this.#observe(state, reason),
+      (reason) => this.#observeReboot(reason),
     );
   }
 
@@ -163,7 +170,7 @@ export class SummonedUnikernel implements SummonStatus {
     }
     if (machine === this.#machine) return;
     this.#machine = machine;
-    this.#ownership.change(machine);
+    this.#calls.change(machine);
     this.#watch.change(machine);
   }
 
@@ -175,7 +182,7 @@ export class SummonedUnikernel implements SummonStatus {
     if (past) this.#recall(past);
     this.#watch.hold();
     try {
-      const state = await this.#machine.state();
+      const state = await this.#calls.state();
       if (this.#closed) return;
       if (state === "running") {
         await this.#ownership.recall(past !== undefined && wasOurs(past));
@@ -221,9 +228,10 @@ export class SummonedUnikernel implements SummonStatus {
   summon(cause: string, origin: Origin = "query"): Promise<void> {
     if (this.ready) return Promise.resolve();
     if (this.#closed) return refused(CLOSED);
+    const whyLate = origin === "operator" ? undefined : () => this.#whyLate();
     if (this.#waiting) {
       this.#log("debug", `summoned by ${cause} too`, { cause });
-      return this.#waiting.promise;
+      return this.#waiting.join(whyLate);
     }
     const left = origin === "operator" ? 0 : this.#backoff.left();
     if (this.#state === "failed" && left > 0) {
@@ -231,13 +239,35 @@ export class SummonedUnikernel implements SummonStatus {
         `${this.failure}; next try in ${Math.ceil(left / 1000)} s`,
       );
     }
-    const since = this.#context.now();
-    const waiting = { ...Promise.withResolvers<void>(), origin, cause, since };
+    if (this.#state === "failed" && this.#calls.stuck) {
+      return refused(`${this.failure}, and that is not over yet`);
+    }
+    const waiting = new Summons({ origin, cause }, this.#context.now());
     this.#waiting = waiting;
+    const promise = waiting.join(whyLate);
     this.#log("info", `summoned by ${cause}`, { cause });
     if (this.#state === "starting") this.#readiness?.extend();
     else if (this.#state !== "stopping") this.#start(waiting);
-    return handled(waiting.promise);
+    return promise;
+  }
+
+  /** What to say to somebody who has waited as long as he can; nothing where he is to wait on. */
+  #whyLate(): string | undefined {
+    const { name, readiness } = this.unikernel;
+    if (this.#readiness !== undefined) {
+      const configured = patienceOf(readiness, this.#machine.readiness);
+      if (configured > ANSWER_LIMIT) return undefined;
+      const { missing } = this.#readiness;
+      return `${name} runs, and is not ready yet${missing && `: ${missing}`}`;
+    }
+    const isQueued = this.#place === undefined;
+    return `${name} is still ${
+      this.#state === "stopping"
+        ? "being stopped, and starts after that"
+        : isQueued && this.#context.starts.full
+        ? `waiting for its turn: ${this.#context.starts.max} are being started`
+        : "being started by its backend"
+    }; ask again later`;
   }
 
   /**
@@ -256,10 +286,17 @@ export class SummonedUnikernel implements SummonStatus {
     if (this.#closed || from === "off" || !running && mode !== "destroy") {
       return Promise.resolve();
     }
+    if (this.#calls.stuck) {
+      this.#expireLater();
+      return refused(
+        `${this.unikernel.name} cannot be stopped: the backend has not answered an earlier call yet`,
+      );
+    }
+    if (from === "ready") this.#backoff.forget();
     this.#log("info", `${reason}, ${STOPPING[mode]}`, { reason, mode });
     this.#enter("stopping", { origin, cause: reason });
     this.#watch.hold();
-    const stop = this.#stop = new MachineStop(this.#machine, mode, {
+    const stop = this.#stop = new MachineStop(this.#calls, mode, {
       limit: this.#context.stops,
       watch: this.#watch,
       now: this.#context.now,
@@ -291,7 +328,7 @@ export class SummonedUnikernel implements SummonStatus {
 
   /** Lets go of the machine as it is, as soon as nobody waits for it any more. */
   async retire(): Promise<void> {
-    await this.#waiting?.promise.catch(() => {}); // whoever waits is told why
+    await this.#waiting?.left; // whoever waits is told why
     this.close();
   }
 
@@ -317,6 +354,7 @@ export class SummonedUnikernel implements SummonStatus {
           this.#fail(`it went off before it was ready (${reason})`);
           return;
         }
+        if (seen === "off" && this.ours && this.#goesOffAgain(reason)) return;
         this.#log("info", `${seen} (${reason})`, { reason });
         this.#enter(seen, told(reason));
         this.#settle(`${this.unikernel.name} was ${seen} while it started`);
@@ -331,6 +369,28 @@ export class SummonedUnikernel implements SummonStatus {
           this.#enter(seen, told(reason));
         }
     }
+  }
+
+  /** Leaves a machine that was ready and went off by itself alone for a while, where it does so again and again. */
+  #goesOffAgain(reason: string): boolean {
+    const lived = this.#context.now() - this.#since;
+    const times = this.#backoff.wentOff(lived);
+    if (times === 0) return false;
+    if (times < CRASH_LOOP) {
+      this.failures++;
+      return false;
+    }
+    this.#fail(
+      `it went off ${seconds(lived)} after it was ready (${reason})`,
+      `is in a crash loop, ${times} times so far`,
+    );
+    return true;
+  }
+
+  /** It boots anew, and nobody told it to do so here. */
+  #observeReboot(reason: string): void {
+    if (this.#state !== "ready" && this.#state !== "starting") return;
+    this.#awaitOther(`it boots anew: ${reason}`);
   }
 
   /** Nobody has asked for it here for its idle time. */
@@ -397,12 +457,10 @@ export class SummonedUnikernel implements SummonStatus {
     const { readiness } = this.unikernel;
     const waiting = this.#waitingFor(readiness);
     this.#log("info", `running (${reason})${waiting}`, { reason });
-    if (this.#state === "off" || this.#state === "failed") {
-      this.#ownership.started = false;
-    }
-    this.#enter("starting", told(reason));
+    if (this.#state === "starting") this.#holds.ended();
+    else this.#enter("starting", told(reason));
     this.#ownership.begin();
-    this.#holds.begin(this.unikernel, this.#machine);
+    this.#holds.begin(this.unikernel, this.#calls);
     this.#operations.run((signal) =>
       this.#becomeReady(told(reason), readiness, signal)
     );
@@ -414,41 +472,50 @@ export class SummonedUnikernel implements SummonStatus {
     wasOff: boolean,
     signal: AbortSignal,
   ): Promise<void> {
-    const { starts, now } = this.#context;
     const since = this.#since;
-    let { readiness } = this.unikernel;
+    try {
+      const readiness = await this.#boot(wasOff, signal);
+      if (readiness) await this.#becomeReady(cause, readiness, signal, since);
+    } finally {
+      this.#leavePlace();
+    }
+  }
+
+  /** Has the backend start it when its turn has come. Resolves with what is to be waited for then; nothing if it failed. */
+  async #boot(
+    wasOff: boolean,
+    signal: AbortSignal,
+  ): Promise<Readiness | undefined> {
+    const { starts, now } = this.#context;
     try {
       if (starts.full) {
         this.#log("info", `waiting, ${starts.max} are being started`);
       }
-      await starts.run(async () => {
-        this.starts++;
-        await this.#refuseStrangers();
-        this.#holds.begin(this.unikernel, this.#machine);
-        const began = now();
-        const action = await this.#machine.start();
-        const ms = now() - began;
-        if (action === "found running" && wasOff) {
-          this.#ownership.started = false; // somebody else was first
-        }
-        this.#ownership.begin();
-        readiness = readinessAfter(action, readiness);
-        const waiting = this.#waitingFor(readiness);
-        this.#log("info", `${action} in ${seconds(ms)}${waiting}`, { ms });
-      }, signal);
-      if (signal.aborted) return;
+      this.#place = await starts.enter(signal);
+      signal.throwIfAborted();
+      this.starts++;
+      await this.#refuseStrangers();
+      this.#holds.begin(this.unikernel, this.#calls);
+      const began = now();
+      const action = await this.#calls.start();
+      const ms = now() - began;
+      if (action === "found running" && wasOff) {
+        this.#ownership.started = false; // somebody else was first
+      }
+      this.#ownership.begin();
+      const readiness = readinessAfter(action, this.unikernel.readiness);
+      const waiting = this.#waitingFor(readiness);
+      this.#log("info", `${action} in ${seconds(ms)}${waiting}`, { ms });
+      return signal.aborted ? undefined : readiness;
     } catch (error) {
       const message = messageOf(error);
       if (!signal.aborted) this.#fail(message);
       else if (error !== signal.reason) {
         this.#log("error", `could not be started: ${message}`);
       }
-      return;
     } finally {
       this.#watch.release();
     }
-    await this.#becomeReady(cause, readiness, signal);
-    if (this.#state === "ready") this.lastTimeToReady = this.#since - since;
   }
 
   /** Somebody else who listens on the port that tells that the machine is ready would be taken for it. */
@@ -456,7 +523,7 @@ export class SummonedUnikernel implements SummonStatus {
     const { name, addresses: [address], readiness } = this.unikernel;
     const { waitForTcp: port, waitRequired } = readiness;
     if (port === undefined || !await isTaken(address, port)) return;
-    if (await this.#machine.state() !== "off") return;
+    if (await this.#calls.state() !== "off") return;
     const message =
       `TCP port ${port} of ${address} accepts connections though ${name} is off: ` +
       `somebody else listens there, stop that or give ${name} another port or address`;
@@ -464,10 +531,18 @@ export class SummonedUnikernel implements SummonStatus {
     this.#log("warn", `${message}; starting it all the same`);
   }
 
+  /** Lets another machine start. */
+  #leavePlace(): void {
+    this.#place?.[Symbol.dispose]();
+    this.#place = undefined;
+  }
+
+  /** `since` is when its start began here, if it did. */
   async #becomeReady(
     cause: Cause,
     readiness: Readiness,
     signal: AbortSignal,
+    since?: number,
   ): Promise<void> {
     if (this.unikernel.answer === "early" && !signal.aborted) {
       this.ready = true;
@@ -475,13 +550,14 @@ export class SummonedUnikernel implements SummonStatus {
     }
     this.#readiness = new ReadinessWait({ ...this.unikernel, readiness }, {
       machine: this.#machine.readiness,
-      domainId: async () => await this.#machine.domainId?.(),
+      domainId: () => this.#calls.domainId(),
       waitForXenstoreKey: this.#context.waitForXenstoreKey,
       heard: this.#holds.heard,
       onTimeout: (missing) => this.#late(missing),
     });
+    let unconfirmed: string | undefined;
     try {
-      await this.#readiness.run(signal);
+      unconfirmed = await this.#readiness.run(signal);
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
@@ -490,13 +566,26 @@ export class SummonedUnikernel implements SummonStatus {
     if (signal.aborted) return;
     const ms = this.#context.now() - (this.#waiting?.since ?? this.#since);
     const began = this.#waiting ? "the query" : "it was started";
-    this.#log("info", `ready ${seconds(ms)} after ${began}`, { ms });
-    this.#enterReady(cause);
+    if (unconfirmed === undefined) {
+      this.#log("info", `ready ${seconds(ms)} after ${began}`, { ms });
+      this.#enterReady(cause);
+      if (since !== undefined) this.lastTimeToReady = this.#since - since;
+    } else {
+      const what = `unconfirmed: ${unconfirmed}`;
+      this.#log(
+        "info",
+        `taken for ready ${seconds(ms)} after ${began}, ${what}`,
+        { ms, unconfirmed },
+      );
+      this.#enterReady({ ...cause, cause: `${cause.cause}; ${what}` });
+      this.unconfirmed = unconfirmed;
+    }
   }
 
   /** The readiness did not come in time. */
   #late(missing: string): void {
     const { name, readiness: { waitTimeout, waitRequired } } = this.unikernel;
+    this.#leavePlace();
     const what = `did not become ready within ${waitTimeout} s: ${missing}`;
     if (!waitRequired) {
       this.#log("warn", `${what}; taking it for ready`);
@@ -509,13 +598,13 @@ export class SummonedUnikernel implements SummonStatus {
     this.#expireLater();
   }
 
-  #fail(reason: string): void {
+  #fail(reason: string, what = "could not be started"): void {
     this.failures++;
-    this.failure = `${this.unikernel.name} could not be started: ${reason}`;
+    this.failure = `${this.unikernel.name} ${what}: ${reason}`;
     const ms = this.#backoff.failed();
     this.#log(
       "error",
-      `could not be started: ${reason}; next try in ${ms / 1000} s or later`,
+      `${what}: ${reason}; next try in ${ms / 1000} s or later`,
       { reason, ms },
     );
     this.#enter("failed", told(reason));
@@ -525,7 +614,7 @@ export class SummonedUnikernel implements SummonStatus {
   /** Goes on with the machine as it is after a stop that failed. */
   async #remain(from: SummonState, cause: string): Promise<void> {
     // Where even that cannot be read, it is taken to run as before; see reconcile.
-    const state = await this.#machine.state().catch(() => "running" as const);
+    const state = await this.#calls.state().catch(() => "running" as const);
     if (this.#closed) return;
     if (state !== "running") this.#enter(state, told(cause));
     else if (from === "ready") this.#enterReady(told(cause));
@@ -533,7 +622,7 @@ export class SummonedUnikernel implements SummonStatus {
   }
 
   #enterReady(cause: Cause): void {
-    this.#backoff.succeeded();
+    this.#backoff.becameReady();
     this.#enter("ready", cause);
     this.#expireLater();
     this.#settle();
@@ -544,11 +633,15 @@ export class SummonedUnikernel implements SummonStatus {
     this.#state = to;
     this.#since = this.#context.now();
     this.ready = to === "ready";
+    this.unconfirmed = undefined;
     if (this.ready) this.#holds.ready();
     else this.#holds.ended();
     this.#expiry.stop();
     if (to !== "ready" && to !== "starting") this.#ownership.end();
-    if (to === "off" || to === "failed") this.#ownership.started = false;
+    if (to === "off" || to === "failed") {
+      // A start that was given up may still come, and is ours then.
+      this.#ownership.started = this.#calls.stuck;
+    }
     try {
       this.#context.onTransition?.(this, { from, to, origin, cause });
     } catch (error) {
@@ -560,8 +653,7 @@ export class SummonedUnikernel implements SummonStatus {
   #settle(error?: string): void {
     const waiting = this.#waiting;
     this.#waiting = undefined;
-    if (error === undefined) waiting?.resolve();
-    else waiting?.reject(new Error(error));
+    waiting?.settle(error === undefined ? undefined : new Error(error));
   }
 
   #waitingFor(readiness: Readiness): string {

@@ -10,6 +10,7 @@ import type {
   MachineState,
   StateListener,
 } from "../backends/backend.ts";
+import type { Calls } from "./calls.ts";
 import { messageOf, type UnikernelLog } from "./text.ts";
 
 interface Hint {
@@ -21,8 +22,10 @@ interface Hint {
 /** Watches one machine. */
 export class MachineWatch {
   #machine: Machine;
+  readonly #calls: Calls;
   readonly #log: UnikernelLog;
   readonly #onState: (state: MachineState, reason: string) => void;
+  readonly #onReboot: (reason: string) => void;
   /** How many of our own calls are changing the state at this moment. */
   #held = 0;
   /** Changes whenever such a call begins or ends. */
@@ -36,16 +39,28 @@ export class MachineWatch {
     this.#look();
   };
 
-  /** Calls `onState` with each state that was read, which need not differ from the one before. */
+  readonly #rebootListener = (reason: string) => {
+    // Where a call of ours is under way, the boot is its doing, or it is about to end it.
+    if (this.#held === 0) this.#onReboot(reason);
+  };
+
+  /**
+   * Calls `onState` with each state that was read, which need not differ from the one before, and `onReboot` when it boots
+   * anew though no call of ours is under way.
+   */
   constructor(
     machine: Machine,
+    calls: Calls,
     log: UnikernelLog,
     onState: (state: MachineState, reason: string) => void,
+    onReboot: (reason: string) => void,
   ) {
+    this.#calls = calls;
+    this.#onReboot = onReboot;
     this.#machine = machine;
     this.#log = log;
     this.#onState = onState;
-    machine.onStateChange = this.#listener;
+    this.#listen();
   }
 
   /** From here to {@linkcode release} a call of ours changes the state: what the machine tells meanwhile is kept. */
@@ -71,16 +86,26 @@ export class MachineWatch {
 
   /** Goes on with another handle of the same machine. */
   change(machine: Machine): void {
-    this.#machine.onStateChange = undefined;
+    this.#unlisten();
     this.#machine = machine;
-    machine.onStateChange = this.#listener;
+    this.#listen();
   }
 
   /** Tells nothing any more. */
   close(): void {
     this.#closed = true;
     this.#hint = undefined;
+    this.#unlisten();
+  }
+
+  #listen(): void {
+    this.#machine.onStateChange = this.#listener;
+    this.#machine.onReboot = this.#rebootListener;
+  }
+
+  #unlisten(): void {
     this.#machine.onStateChange = undefined;
+    this.#machine.onReboot = undefined;
   }
 
   #look(): void {
@@ -110,7 +135,7 @@ export class MachineWatch {
   /** The state now; where it cannot be read, the state that the event told, if there was one. */
   async #state(hint: Hint): Promise<MachineState | undefined> {
     try {
-      const state = await this.#machine.state();
+      const state = await this.#calls.state();
       if (this.#unreadable) {
         this.#unreadable = false;
         this.#log("info", "its state can be read again");

@@ -50,13 +50,40 @@ Deno.test("eight machines are started at once unless told otherwise", async () =
   assertEquals(machines.filter(({ changing }) => changing > 0).length, 8);
 });
 
-Deno.test("a machine that waits for its readiness keeps nobody from starting", async () => {
-  using stage = new Stage({ maxStarts: 1 });
-  const readiness = { waitForKey: "data/ready" };
-  const { machines, summoned } = await several(stage, 2, { readiness });
-  for (const each of summoned) each.summon(CAUSE);
-  await stage.elapse(0);
-  assertEquals(machines.map(({ calls }) => calls), [["start"], ["start"]]);
+Deno.test("a machine has its place until it is ready, has failed, or was waited for long enough", async () => {
+  for (
+    const [end, waitRequired, ms] of [
+      ["ready", true, 1000],
+      ["off", true, 1000],
+      ["stopped", true, 1000],
+      ["late", true, 4000],
+      ["late", false, 4000],
+    ] as const
+  ) {
+    using stage = new Stage({ maxStarts: 1 });
+    const readiness = {
+      waitForKey: "data/ready",
+      waitTimeout: 4,
+      waitRequired,
+    };
+    const { machines, summoned } = await several(stage, 3, { readiness });
+    machines.forEach((machine, i) => machine.domid = 10 * i);
+    for (const each of summoned) each.summon(CAUSE);
+    const started = () => machines.filter(({ calls }) => calls[0] === "start");
+    await stage.elapse(ms - 1);
+    assertEquals(started(), [machines[0]]);
+    if (end === "ready") stage.xenstore.write(machines[0].domid);
+    if (end === "off") machines[0].become("off");
+    if (end === "stopped") summoned[0].stop("a test");
+    await stage.elapse(2);
+    assertEquals(started(), machines.slice(0, 2), end);
+    // It was waited for from its turn on, not from its query.
+    await stage.elapse(3000);
+    assertEquals(summoned[1].state, "starting");
+    assertEquals(started().length, 2);
+    await stage.elapse(1001);
+    assertEquals(started().length, 3);
+  }
 });
 
 Deno.test("a stop of a machine that waits for its turn to start makes no call", async () => {
@@ -223,7 +250,7 @@ Deno.test("only so many machines are stopped at once", async () => {
 });
 
 Deno.test("closing refuses every summons in flight, wherever it is, and leaves the machines", async () => {
-  using stage = new Stage({ maxStarts: 1 });
+  using stage = new Stage({ maxStarts: 2 });
   const { machines, summoned } = await several(stage, 3, {
     mode: "shutdown",
     readiness: { waitForKey: "data/ready", waitTimeout: 600 },

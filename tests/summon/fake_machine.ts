@@ -49,6 +49,7 @@ export class FakeMachine implements Machine {
   mark?: FakeMarkPlace;
   gracePeriod?: number;
   onStateChange?: StateListener;
+  onReboot?: (reason: string) => void;
 
   /** The state it is really in. */
   current: MachineState = "off";
@@ -62,6 +63,8 @@ export class FakeMachine implements Machine {
   readonly takes: Partial<Record<Call | "state" | "macs", Delay>> = {};
   /** The errors that the next calls fail with. */
   readonly fails: Partial<Record<Call | "state" | "macs", string[]>> = {};
+  /** The errors that the next calls throw at once, before there is a promise. */
+  readonly throws: Partial<Record<Call | "state" | "macs", string[]>> = {};
   macs = ["52:54:00:00:00:01"];
   /** When the events of our own calls come: before the call returns, 5 ms after it, or not at all. */
   echo: "before" | "after" | "lost" = "before";
@@ -75,8 +78,24 @@ export class FakeMachine implements Machine {
   /** Reads of the state in flight. */
   reading = 0;
 
+  readonly #hanging = new Map<string, PromiseWithResolvers<void>>();
+
   constructor(readonly name = "www") {
     this.id = name;
+  }
+
+  /** From now on this call is not answered. */
+  hang(call: Call | "state" | "macs"): void {
+    if (this.hangs(call)) return;
+    this.#hanging.set(call, Promise.withResolvers<void>());
+  }
+  hangs(call: Call | "state" | "macs"): boolean {
+    return this.#hanging.has(call);
+  }
+  /** All calls that hang have their effect now and are answered. */
+  recover(): void {
+    for (const { resolve } of this.#hanging.values()) resolve();
+    this.#hanging.clear();
   }
 
   /** Somebody else changes the state; `seen` is whether there is an event of it. */
@@ -86,7 +105,11 @@ export class FakeMachine implements Machine {
     if (seen) this.onStateChange?.(state, reason);
   }
 
-  async state(): Promise<MachineState> {
+  state(): Promise<MachineState> {
+    this.#throwAtOnce("state");
+    return this.#read();
+  }
+  async #read(): Promise<MachineState> {
     this.reading++;
     try {
       await this.#pass("state");
@@ -122,15 +145,23 @@ export class FakeMachine implements Machine {
       return this.suspendsTo;
     });
   }
-  async macAddresses(): Promise<string[]> {
-    await this.#pass("macs");
-    return this.macs;
+  macAddresses(): Promise<string[]> {
+    this.#throwAtOnce("macs");
+    return this.#pass("macs").then(() => this.macs);
   }
   domainId(): Promise<number | undefined> {
     return Promise.resolve(this.current === "off" ? undefined : this.domid);
   }
 
-  async #change<T>(call: Call, effect: () => T): Promise<T> {
+  #throwAtOnce(call: Call | "state" | "macs"): void {
+    const error = this.throws[call]?.shift();
+    if (error !== undefined) throw new Error(error);
+  }
+  #change<T>(call: Call, effect: () => T): Promise<T> {
+    this.#throwAtOnce(call);
+    return this.#carryOut(call, effect);
+  }
+  async #carryOut<T>(call: Call, effect: () => T): Promise<T> {
     this.calls.push(call);
     this.changing++;
     this.mostChanging = Math.max(this.mostChanging, this.changing);
@@ -144,6 +175,7 @@ export class FakeMachine implements Machine {
   async #pass(call: Call | "state" | "macs"): Promise<void> {
     const ms = this.takes[call];
     if (ms) await new Promise((resolve) => setTimeout(resolve, ms));
+    await this.#hanging.get(call)?.promise;
     const error = this.fails[call]?.shift();
     if (error !== undefined) throw new BackendError(error);
   }

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { type ConnectionHolder, Holds } from "../../src/summon/hold.ts";
+import { Calls } from "../../src/summon/calls.ts";
 import { FakeMachine } from "./fake_machine.ts";
 import { FakeHolder, Stage, unikernel } from "./set_up.ts";
 
@@ -97,9 +98,9 @@ Deno.test("a machine that somebody else starts is held too, one that waits for i
   const holder = new FakeHolder();
   using stage = new Stage({ holders: [holder], maxStarts: 1 });
   const a = await stage.add({ name: "a", readiness: KEY });
-  const b = await stage.www();
+  const b = await stage.www({ readiness: { responseDelay: 0.001 } });
   b.machine.become("running");
-  await stage.elapse(1);
+  await stage.elapse(2);
   assertEquals(holder.told.splice(0), [
     "www booting 52:54:00:00:00:01",
     "www ready",
@@ -129,7 +130,7 @@ Deno.test("whoever can tell when a machine is heard of is waited for, where some
   };
   const begin = (...holders: ConnectionHolder[]) => {
     const holds = new Holds(holders, () => {});
-    holds.begin(unikernel(), machine);
+    holds.begin(unikernel(), new Calls(machine));
     return holds;
   };
   assertEquals(begin().heard, undefined);

@@ -10,6 +10,7 @@ import type { MachineState } from "../../src/backends/backend.ts";
 import type { SummonState } from "../../src/summon/states.ts";
 import type { SummonedUnikernel } from "../../src/summon/summons.ts";
 import { ANSWERS, STOP_MODES } from "../../src/summon/unikernel.ts";
+import { ANSWER_LIMIT } from "../../src/summon/waiting.ts";
 import { FakeMachine } from "./fake_machine.ts";
 import { FakeHolder, Outcome, Stage } from "./set_up.ts";
 
@@ -17,28 +18,46 @@ const MACHINES = 3;
 const MAX_STARTS = 2;
 const TTL = 2;
 const STATES = ["off", "running", "paused", "suspended"] as const;
-const CALLS = ["start", "destroy", "shutdown", "suspend", "state"] as const;
+const CALLS = [
+  "start",
+  "destroy",
+  "shutdown",
+  "suspend",
+  "state",
+  "macs",
+] as const;
 const ALLOWED: Record<SummonState, SummonState[]> = {
   off: ["starting", "ready", "paused", "suspended"],
   paused: ["starting", "stopping", "off", "suspended"],
   suspended: ["starting", "stopping", "off", "paused"],
   failed: ["starting", "stopping"],
   starting: ["ready", "failed", "stopping", "paused", "suspended"],
-  ready: ["stopping", "off", "paused", "suspended"],
+  ready: ["starting", "failed", "stopping", "off", "paused", "suspended"],
   stopping: ["off", "paused", "suspended", "ready", "starting"],
 };
 
 /** One machine as the model knows it. */
 class Actor {
   readonly outcomes: Outcome[] = [];
+  /** Of queries, with when they came. */
+  readonly queries: { outcome: Outcome; at: number }[] = [];
   /** Its state may change unseen, or an event may have to do: what Jitsu believes may be wrong until it can read it. */
   unseen = false;
   /** The boot for which no key is asked for: it ran when Jitsu came, or it rebooted while a call had the floor. */
   unasked = 0;
+  /** Its MAC addresses may not be known when it boots: nobody holds its connections then. */
+  unheld = false;
   constructor(
     readonly machine: FakeMachine,
     readonly summoned: SummonedUnikernel,
   ) {}
+
+  /** A call is to fail, throw or hang. */
+  trouble(call: typeof CALLS[number]): void {
+    // What cannot be read is taken for what it was, and what hangs may have any effect later.
+    this.unseen ||= call === "state" || this.machine.hangs(call);
+    this.unheld ||= call === "macs";
+  }
 }
 type Step = { text: string; act(stage: Stage, actors: Actor[]): void };
 
@@ -55,8 +74,10 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 6,
     arbitrary: which.map((i) =>
-      step("summon", i, ({ outcomes, summoned }) => {
-        outcomes.push(new Outcome(summoned.summon("a query")));
+      step("summon", i, ({ outcomes, queries, summoned }) => {
+        const outcome = new Outcome(summoned.summon("a query"));
+        outcomes.push(outcome);
+        queries.push({ outcome, at: Date.now() });
       })
     ),
   },
@@ -117,9 +138,47 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
       .map(({ i, call }) =>
         step(`next ${call} fails`, i, (actor) => {
           (actor.machine.fails[call] ??= []).push(`${call} failed`);
-          if (call === "state") actor.unseen = true;
+          actor.trouble(call);
         })
       ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ i: which, call: fc.constantFrom(...CALLS) })
+      .map(({ i, call }) =>
+        step(`next ${call} throws at once`, i, (actor) => {
+          (actor.machine.throws[call] ??= []).push(`${call} threw`);
+          actor.trouble(call);
+        })
+      ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ i: which, call: fc.constantFrom(...CALLS) })
+      .map(({ i, call }) =>
+        step(`${call} hangs from now on`, i, (actor) => {
+          actor.machine.hang(call);
+          actor.trouble(call);
+        })
+      ),
+  },
+  {
+    weight: 1,
+    arbitrary: which.map((i) =>
+      step("what hangs goes on", i, ({ machine }) => machine.recover())
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: which.map((i) =>
+      step("reboots", i, (actor) => {
+        const { machine } = actor;
+        if (machine.current !== "running") return;
+        machine.domid++;
+        if (machine.changing > 0) actor.unasked = machine.domid;
+        machine.onReboot?.("reboot");
+      })
+    ),
   },
   {
     weight: 1,
@@ -136,7 +195,12 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
 const history = fc.array(
   fc.record({
     step: steps,
-    then: fc.oneof(fc.constant(0), fc.nat(20), fc.nat(6000)),
+    then: fc.oneof(
+      { weight: 10, arbitrary: fc.constant(0) },
+      { weight: 10, arbitrary: fc.nat(20) },
+      { weight: 10, arbitrary: fc.nat(6000) },
+      { weight: 1, arbitrary: fc.constant(700_000) }, // more than any call may take
+    ),
   }, { noNullPrototype: true }),
   { maxLength: 40, size: "max" },
 );
@@ -181,10 +245,15 @@ async function enter(stage: Stage, name: string, role: Role): Promise<Actor> {
 function checkAlways(stage: Stage, actors: Actor[]): void {
   const { xenstore } = stage;
   const starting = actors.filter(({ machine }) =>
-    machine.changing > 0 && machine.calls.at(-1) === "start"
+    machine.changing > 0 && machine.calls.at(-1) === "start" &&
+    !machine.hangs("start") // which has given its place up, sooner or later
   );
   assertLessOrEqual(starting.length, MAX_STARTS);
-  for (const { machine, summoned, unseen, unasked } of actors) {
+  for (const { machine, summoned, unseen, unasked, queries } of actors) {
+    const late = queries.filter(({ outcome, at }) =>
+      outcome.state === "pending" && Date.now() - at > ANSWER_LIMIT
+    );
+    assertEquals(late.length, 0, "a query was not answered in time");
     assertLessOrEqual(machine.mostChanging, 1, "calls overlap");
     const { state, unikernel: { answer } } = summoned;
     if (answer === "late" || state !== "starting") {
@@ -207,13 +276,13 @@ function checkAlways(stage: Stage, actors: Actor[]): void {
 
 /** A boot is told once, and how it ended once, before the next. */
 function checkHolds(holder: FakeHolder, actors: Actor[]): void {
-  for (const { machine: { name }, summoned: { state } } of actors) {
+  for (const { machine: { name }, summoned: { state }, unheld } of actors) {
     const told = holder.told.filter((line) => line.startsWith(`${name} `))
       .map((line) => line.split(" ")[1]);
     told.forEach((word, i) => assertEquals(word === "booting", i % 2 === 0));
     const isHeld = told.length % 2 === 1;
     assert(!isHeld || state === "starting", `held while it is ${state}`);
-    if (state === "ready" && told.length > 0) {
+    if (state === "ready" && told.length > 0 && !unheld) {
       assertEquals(told.at(-1), "ready");
     }
   }
@@ -236,7 +305,7 @@ function checkAtRest(actors: Actor[]): void {
   }
 }
 
-Deno.test("whatever happens, starts are bounded, calls never overlap, ready machines run, everybody is answered, and idle machines stop", async () => {
+Deno.test("whatever calls do, fail, throw or hang: starts are bounded, calls never overlap, ready machines run, queries are answered in time, and idle machines stop", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(role, { minLength: MACHINES, maxLength: MACHINES }),
@@ -256,6 +325,7 @@ Deno.test("whatever happens, starts are bounded, calls never overlap, ready mach
           checkAlways(stage, actors);
           checkHolds(holder, actors);
         }
+        for (const { machine } of actors) machine.recover();
         if (closes) {
           stage.summoner.close();
           await stage.elapse(10_000);
@@ -263,7 +333,10 @@ Deno.test("whatever happens, starts are bounded, calls never overlap, ready mach
           return;
         }
         for (const { machine } of actors) {
-          for (const call of CALLS) delete machine.fails[call];
+          for (const call of CALLS) {
+            delete machine.fails[call];
+            delete machine.throws[call];
+          }
         }
         await stage.elapse(120_000);
         checkAlways(stage, actors);

@@ -144,6 +144,7 @@ function statusOf(
     state: statistics?.state ?? "off",
     since: statistics?.since ?? Date.now(),
     failure: null,
+    unconfirmed: null,
     ours: statistics?.ours ?? false,
     idleIn: null,
     mode: unikernel?.mode ?? "",

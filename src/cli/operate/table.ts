@@ -55,7 +55,8 @@ export function statusTable(
   ]);
   const [headings, ...aligned] = columns([HEADINGS, ...rows]);
   const lines = [headings];
-  for (const [i, { failure, dns }] of all.entries()) {
+  for (const [i, each] of all.entries()) {
+    const { failure, unconfirmed, dns } = each;
     lines.push(aligned[i]);
     for (const { name, requests, lastRequest } of dns) {
       const times = requests === 1 ? "once" : `${requests} times`;
@@ -65,6 +66,10 @@ export function statusTable(
       lines.push(`  ${name}: ${asked}`);
     }
     if (failure !== null) lines.push(`  ${failure}`);
+    if (unconfirmed !== null) lines.push(`  unconfirmed: ${unconfirmed}`);
+    if (each.state === "ready" && !each.ours && each.idleIn === null) {
+      lines.push("  Jitsu did not start it, and leaves it running");
+    }
   }
   return lines.map((each) => `${visible(each)}\n`).join("");
 }

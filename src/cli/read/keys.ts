@@ -97,6 +97,8 @@ export const COMMON_KEYS: readonly BackendKey[] = [
   {
     name: "wait_timeout",
     doc:
-      "Seconds to wait for `wait_for_key` or `wait_for_tcp` at the most. Default: 5.",
+      "Seconds to wait for `wait_for_key` or `wait_for_tcp` at the most, from when the unikernel has been started, after " +
+      "its turn has come. Default: 4. A query is SERVFAIL after 4.5 seconds, with the reason, before stub resolvers give " +
+      "up, and the start goes on; only where this is longer, queries wait for as long.",
   },
 ];

@@ -228,7 +228,8 @@ export const OPTIONS = [
     read: readCount,
     absent: "8",
     doc:
-      "How many unikernels may be starting at the same time; the others wait for their turn.",
+      "How many unikernels may be starting at the same time; the others wait for their turn, which comes when one of these " +
+      "is ready, has failed, or was waited for until its `wait_timeout`.",
   },
   {
     name: "mode",

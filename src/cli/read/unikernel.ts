@@ -41,7 +41,7 @@ import {
 
 /** Seconds, as the help text of the keys has them. */
 const DEFAULT_SHUTDOWN_TIMEOUT = 60;
-const DEFAULT_WAIT_TIMEOUT = 5;
+const DEFAULT_WAIT_TIMEOUT = 4;
 
 /** What holds for a unikernel whose CONFIG does not say otherwise, and which backend's keys it may have. */
 export interface Defaults {

@@ -28,6 +28,7 @@ const WWW: UnikernelStatus = {
   state: "failed",
   since: 90_000,
   failure: "www could not be started: \x1b[2Jno",
+  unconfirmed: null,
   ours: true,
   idleIn: null,
   mode: "destroy",
@@ -103,4 +104,19 @@ Deno.test("the servers that are asked are shown with what they lack", () => {
 corp.example.  192.0.2.53#53  failed 3 times  -       -
 `,
   );
+});
+
+Deno.test("below a unikernel stands what was not seen of it, and that it is somebody else's", () => {
+  const lines = statusTable([{
+    ...WWW,
+    state: "ready",
+    failure: null,
+    unconfirmed: "no TCP connection to 10.0.0.1 port 80",
+    ours: false,
+  }], 100_000).split("\n");
+  assertEquals(lines.slice(-3), [
+    "  unconfirmed: no TCP connection to 10.0.0.1 port 80",
+    "  Jitsu did not start it, and leaves it running",
+    "",
+  ]);
 });

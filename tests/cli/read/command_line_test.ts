@@ -64,7 +64,7 @@ Deno.test("the original's getting-started command says what to serve", () => {
           responseDelay: 0.1,
           waitForTcp: undefined,
           waitForKey: undefined,
-          waitTimeout: 5,
+          waitTimeout: 4,
           waitRequired: false,
         },
         useSynjitsu: false,
