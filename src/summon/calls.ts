@@ -47,7 +47,10 @@ export class Calls {
     return this.#read("state", (machine) => machine.state());
   }
   macAddresses(): Promise<string[]> {
-    return this.#read("MAC addresses", (machine) => machine.macAddresses());
+    return this.#read(
+      "MAC addresses",
+      async (machine) => await machine.macAddresses?.() ?? [],
+    );
   }
   domainId(): Promise<number | undefined> {
     return this.#read(

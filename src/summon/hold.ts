@@ -96,7 +96,7 @@ export class Holds {
     const { resolve } = this.#heard = Promise.withResolvers<void>();
     let macs: readonly string[];
     try {
-      macs = await machine.macAddresses?.() ?? [];
+      macs = await machine.macAddresses();
       if (macs.length === 0) throw new Error("it has no MAC address");
     } catch (error) {
       const message = messageOf(error);

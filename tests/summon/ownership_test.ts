@@ -149,7 +149,7 @@ Deno.test("what this Jitsu started before is ours by its mark, whatever the stor
     machine.become("running");
     machine.mark = new FakeMarkPlace(mark);
     await stage.add({ adopt: "leave" }, machine);
-    await stage.elapse(60 * MINUTE);
+    await stage.elapse(3 * MINUTE);
     assertEquals(machine.calls, [...calls], mark);
   }
 });
@@ -157,17 +157,18 @@ Deno.test("what this Jitsu started before is ours by its mark, whatever the stor
 Deno.test("neither of two Jitsus stops a machine that the other one is asked for", async () => {
   for (const adopt of ["leave", "stop"] as const) {
     using pair = new Pair();
-    const { stage, machine, other } = pair;
+    const { stage, machine } = pair;
     const { a, b } = await pair.add({ adopt });
     a.summon("a query");
-    await use(stage, b, 30);
+    await use(stage, b, 5);
     assertEquals(pair.calls, ["start"]);
     assertEquals([a.ours, b.ours], [true, false]);
-    await use(stage, a, 30);
+    await use(stage, a, 5);
     assertEquals(pair.calls, ["start"]);
     await stage.elapse(5 * MINUTE);
     assertEquals(machine.current, "off");
-    assertEquals(machine.calls.length + other.calls.length, 2);
+    // With adopt=stop it may be both whose idle time is over.
+    assertEquals(new Set(pair.calls), new Set(["start", "destroy"]));
     if (adopt === "leave") {
       assertEquals(machine.calls, ["start", "destroy"], "who started it");
     }
@@ -182,7 +183,7 @@ Deno.test("a shorter TTL at one Jitsu does not end answers with a longer one tha
   a.summon("a query");
   await stage.elapse(0);
   b.usage.note(0, Date.now());
-  await stage.elapse(15 * MINUTE);
+  await stage.elapse(5 * MINUTE);
   assertEquals(pair.calls, ["start"]);
 });
 
@@ -203,20 +204,17 @@ Deno.test("marks are written while it is asked for, at most twice a TTL, and not
   const machine = new FakeMachine();
   const place = machine.mark = new FakeMarkPlace();
   const www = await stage.add({}, machine);
-  await stage.elapse(60 * MINUTE);
+  await stage.elapse(MINUTE);
   assertEquals(place.writes, 0, "it does not run");
   www.summon("a query");
-  for (let s = 0; s < 3600; s++) {
+  for (let s = 0; s < 300; s++) {
     for (let i = 0; i < 5; i++) www.usage.note(0, Date.now());
     await stage.elapse(1000);
   }
-  assertLessOrEqual(place.writes, 2 * 60 + 2);
+  assertLessOrEqual(place.writes, 2 * 5 + 2);
   assertEquals(
     place.mark,
-    "started=a;asked=a/7200/120".replace(
-      "7200",
-      /a\/(\d+)/.exec(place.mark!)![1],
-    ),
+    `started=a;asked=a/${/a\/(\d+)/.exec(place.mark!)![1]}/120`,
   );
   const { writes } = place;
   await stage.elapse(MINUTE);
