@@ -58,7 +58,10 @@ async function webServerListens(): Promise<boolean> {
     });
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.ConnectionRefused) return false;
+    const { ConnectionRefused, ConnectionReset } = Deno.errors;
+    // Reset: it was ended just then.
+    if (error instanceof ConnectionRefused) return false;
+    if (error instanceof ConnectionReset) return false;
     throw error;
   }
 }

@@ -6,6 +6,12 @@
 import { canonicalAddress, parseAddress } from "./address.ts";
 import { isInNetwork, parseNetwork } from "./network.ts";
 
+/** The loopback networks (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3). */
+export const LOOPBACK = [
+  parseNetwork("127.0.0.0/8")!,
+  parseNetwork("::1/128")!,
+];
+
 /** Such an address means something only together with an interface, which a socket here cannot be told. */
 const LINK_LOCAL = parseNetwork("fe80::/10")!;
 
@@ -22,6 +28,14 @@ export function ownAddresses(): string[] {
   return [...new Set(addresses)].filter((address) =>
     !isInNetwork(parseAddress(address)!, LINK_LOCAL)
   );
+}
+
+/** Whether what is sent to the address stays on this host, as the interfaces are now. */
+export function isOwnAddress(address: string): boolean {
+  const octets = parseAddress(address);
+  if (octets === undefined) return false;
+  return LOOPBACK.some((each) => isInNetwork(octets, each)) ||
+    ownAddresses().includes(canonicalAddress(address)!);
 }
 
 /**

@@ -5,6 +5,7 @@
  * @module
  */
 import type { MachineReadiness, StartAction } from "../backends/backend.ts";
+import { isOwnAddress } from "../net/own_addresses.ts";
 import type { Readiness, Unikernel } from "./unikernel.ts";
 import { timer } from "../timer.ts";
 import { handled } from "./operations.ts";
@@ -126,12 +127,16 @@ export async function waitForTcp(
   }
 }
 
-/** Milliseconds that a port has to accept a connection which is there already: much more than a round trip. */
-const TAKEN_TIME = 10;
+/**
+ * Milliseconds that a port has to accept a connection which is there already. This host's own addresses always answer,
+ * so there the time is for a busy host only; elsewhere nobody may answer, and every cold start waits that long: it is
+ * much more than a round trip to a guest.
+ */
+const TAKEN_TIME_HERE = 2000, TAKEN_TIME = 10;
 
 /**
  * Whether `port` of the IP address `hostname` accepts a TCP connection now, which is closed at once. Before a machine is
- * started that tells of somebody else who listens there. Whatever comes later than 10 ms is no.
+ * started that tells of somebody else who listens there. Whatever comes later is no.
  */
 export async function isTaken(
   hostname: string,
@@ -140,7 +145,8 @@ export async function isTaken(
   const attempt = new AbortController();
   const { signal } = attempt;
   signal.throwIfAborted = () => {}; // as in waitForTcp
-  const timer = setTimeout(() => attempt.abort(), TAKEN_TIME);
+  const patience = isOwnAddress(hostname) ? TAKEN_TIME_HERE : TAKEN_TIME;
+  const timer = setTimeout(() => attempt.abort(), patience);
   try {
     (await Deno.connect({ hostname, port, signal })).close();
     return true;

@@ -5,8 +5,8 @@
  * @module
  */
 import { isInNetwork, type Network, parseNetwork } from "../../net/network.ts";
+import { LOOPBACK } from "../../net/own_addresses.ts";
 
-const LOOPBACK = ["127.0.0.0/8", "::1/128"].map((text) => parseNetwork(text)!);
 /** Milliseconds after which the interfaces are looked at again when somebody is refused: one may have come up. */
 const REFRESH_INTERVAL = 5000;
 
