@@ -133,6 +133,13 @@ export class SummonedUnikernel implements SummonStatus {
   get since(): number {
     return this.#since;
   }
+  /** Whether a query that summons it begins a start: it is not on the way, and not left alone after a failure. */
+  get wouldStart(): boolean {
+    if (this.ready || this.#closed || this.#waiting) return false;
+    if (this.#state === "starting" || this.#state === "stopping") return false;
+    return this.#state !== "failed" ||
+      this.#backoff.left() === 0 && !this.#calls.stuck;
+  }
   /** Whether this Jitsu started the machine that runs. */
   get ours(): boolean {
     return this.#ownership.started;

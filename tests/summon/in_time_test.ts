@@ -194,3 +194,24 @@ Deno.test("whoever waits for a machine in the backend's own way is not waited fo
   await stage.elapse(4000);
   assertEquals([www.state, www.unconfirmed], ["ready", "no DHCP lease"]);
 });
+
+Deno.test("a query starts a machine that is off, and none that is on the way, ready or left alone", async () => {
+  using stage = new Stage();
+  const { machine, www } = await stage.www();
+  assertEquals(www.wouldStart, true);
+  machine.takes.start = 1000;
+  machine.fails.start = ["no memory"];
+  www.summon("a query");
+  assertEquals(www.wouldStart, false, "it is on the way");
+  await stage.elapse(1001);
+  assertEquals([www.state, www.wouldStart], ["failed", false]);
+  await stage.elapse(1000);
+  assertEquals(www.wouldStart, true, "the back-off is over");
+  www.summon("a query");
+  await stage.elapse(1001);
+  assertEquals([www.state, www.wouldStart], ["ready", false]);
+  www.stop("a test");
+  assertEquals(www.wouldStart, false, "it is being stopped");
+  await stage.elapse(1);
+  assertEquals([www.state, www.wouldStart], ["off", true]);
+});

@@ -314,7 +314,8 @@ export const OPTIONS = [
     absent: "64",
     doc:
       "How many unikernels one client network may have started at once. After that it is one more every second, and " +
-      "REFUSED in between.",
+      "SERVFAIL in between, with the reason. What fails at once, since it has just failed, is not counted. This host itself " +
+      "has no limit: a resolver on it asks for everybody.",
   },
   {
     name: "start-proof",

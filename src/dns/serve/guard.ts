@@ -156,9 +156,12 @@ export class Guard {
     this.#unproven.delete(machine);
   }
 
-  /** Whether the client may have one more machine started. */
+  /**
+   * Whether the client may have one more machine started, which is counted. This host itself may: its queries are those of
+   * everybody behind a resolver that runs here.
+   */
   mayStart({ peer }: Inquiry): boolean {
-    return this.#starts.take(peer.octets);
+    return isLoopback(peer.octets) || this.#starts.take(peer.octets);
   }
 }
 

@@ -220,13 +220,20 @@ export class Responder {
       : this.#guard.mustProve(inquiry);
   }
 
-  /** Whether the client may have the name's hosts started; to join those who wait already it needs no leave. */
+  /**
+   * Whether the client may have the name's hosts started. It needs no leave to join those who wait already, nor to hear
+   * that one cannot be started now: only what starts is counted, for each machine.
+   */
   #mayStart(local: LocalName, inquiry: Inquiry): boolean {
-    return local.summoning > 0 || this.#guard.mayStart(inquiry);
+    return local.summoning > 0 ||
+      local.hosts.all.every(({ summonable: { wouldStart = true, ready } }) =>
+        ready || !wouldStart || this.#guard.mayStart(inquiry)
+      );
   }
 
   #tooManyStarts(inquiry: Inquiry, out: Uint8Array): number {
-    return this.#refuse(inquiry, out, Rcode.REFUSED, {
+    // Not REFUSED, for which stub resolvers give the server up.
+    return this.#refuse(inquiry, out, Rcode.SERVFAIL, {
       code: ExtendedError.PROHIBITED,
       text: "too many machines started for this client; ask again later",
     });

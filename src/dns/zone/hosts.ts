@@ -19,6 +19,8 @@ import { Type } from "../wire/constants.ts";
 export interface Summonable {
   /** Whether an answer may go out at once. Read for every query. */
   readonly ready: boolean;
+  /** Whether {@linkcode summon} has it started, now: it is not on the way, and not left alone after a failure. */
+  readonly wouldStart?: boolean;
   /**
    * Resolves when it is ready. Rejects with an Error whose message is fit to be shown to the client.
    *

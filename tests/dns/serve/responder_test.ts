@@ -417,14 +417,41 @@ Deno.test("one client can have only so many machines started; those who wait alr
   assertEquals(rcodes, [
     undefined,
     undefined,
-    Rcode.REFUSED,
-    Rcode.REFUSED,
-    Rcode.REFUSED,
+    // Not REFUSED, for which stub resolvers would give the server up.
+    Rcode.SERVFAIL,
+    Rcode.SERVFAIL,
+    Rcode.SERVFAIL,
   ]);
   assertEquals(hosts.map(({ causes }) => causes.length), [1, 1, 0, 0, 0]);
   assertEquals(ask(query("vm0.test"), "udp", 99)?.rcode, undefined);
   // Another network has a bucket of its own.
   assertEquals(ask(query("vm4.test"), "udp", 1, "127.0.0.1")?.rcode, undefined);
+});
+
+Deno.test("only what starts is counted, for each machine; and nothing for this host itself", () => {
+  const failing = host(["192.0.2.9"], false);
+  Object.assign(failing.summonable, { wouldStart: false });
+  const names = Array.from({ length: 5 }, (_, i): [string, Host] => [
+    `vm${i}.test`,
+    host([`192.0.2.${i}`], false),
+  ]);
+  const both = ["192.0.2.7", "192.0.2.8"].map((address) =>
+    ["both.test", host([address], false)] as [string, Host]
+  );
+  const { ask } = setUp(
+    [["failing.test", failing], ...both, ...names],
+    undefined,
+    { starts: new TokenBuckets(1, 3, () => NOW) },
+  );
+  const rcode = (name: string, id: number, from?: string) =>
+    ask(query(name), "udp", id, from)?.rcode;
+  for (let i = 0; i < 80; i++) rcode("failing.test", 1000 + i);
+  assertEquals(rcode("both.test", 1), undefined);
+  assertEquals(rcode("vm0.test", 2), undefined);
+  assertEquals(rcode("vm1.test", 3), Rcode.SERVFAIL);
+  for (let i = 1; i < 5; i++) {
+    assertEquals(rcode(`vm${i}.test`, 10 + i, "127.0.0.1"), undefined);
+  }
 });
 
 Deno.test("where proof is asked for, nothing is started for a client that has not shown who it is, and it can do so at once", () => {
