@@ -131,6 +131,31 @@ test("a command that fails is SERVFAIL with the reason in words, and is not trie
   assertEquals(starts.length, 1);
 });
 
+test("a process that dies soon after it was ready, again and again, is said to be in a crash loop and left alone", async () => {
+  await using jitsu = await start(
+    "--delay=0",
+    `dns=www.test,ip=${IP},name=www,command=sh -c 'sleep 0.3; exit 1'`,
+  );
+  const refused = await until("a refusal", async () => {
+    const answer = await jitsu.dig("www.test");
+    return answer.status === "SERVFAIL" ? answer : undefined;
+  });
+  assertMatch(
+    refused.ede.map(({ text }) => text).join(),
+    /www is in a crash loop, 3 times so far: it went off .* after it was ready \(exited with code 1\)/,
+  );
+});
+
+test("a process that is not seen to be ready is answered for, and called unconfirmed", async () => {
+  await using jitsu = await start(
+    `dns=www.test,ip=${IP},name=www,wait_for_tcp=${freePort()},wait_timeout=0.5,command=sleep 1000`,
+  );
+  assertEquals((await jitsu.dig("www.test")).status, "NOERROR");
+  await jitsu.logged(
+    /www: taken for ready .*, unconfirmed: no TCP connection to 127\.0\.0\.2 port/,
+  );
+});
+
 test("a command that is not there is told before anything is started", async () => {
   using dir = new TestDirectory();
   const fine = `dns=a.test,ip=${IP},name=a,command=touch ${dir.path}/started`;
