@@ -230,8 +230,13 @@ export class Exchange {
     }
   }
 
+  /** What the question is remembered by. */
+  get #key(): string {
+    return String(this.#question.octets);
+  }
+
   #lackedCase(upstream: Upstream, now: number): void {
-    upstream.lackedCase(String(this.#question.octets), now);
+    upstream.lackedCase(this.#key, now);
   }
 
   /** A response that is whole and from the server. */
@@ -242,10 +247,10 @@ export class Exchange {
     if (hasOpt) upstream.edns.shown();
     if (isAnswer(rcode)) {
       if (!edns && this.#withoutEdns.has(upstream)) {
-        upstream.lackedEdns(String(this.#question.octets), now);
+        upstream.lackedEdns(this.#key, now);
       }
       for (const { upstream, useless } of this.#schedule.attempts) {
-        if (useless !== undefined) upstream.failed(now);
+        if (useless !== undefined) upstream.unhelpful(this.#key, now);
       }
       this.#outcome.resolve(message);
     } else if (

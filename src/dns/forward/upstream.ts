@@ -29,6 +29,8 @@ const MEASURE_AGE = 10_000;
 const PROBE_INTERVAL = 30_000;
 /** How long a server that does not reply is left alone: doubled with every failure, up to a minute. */
 const MIN_REST = 1000, MAX_REST = 60_000;
+/** How many questions in a row it must give no answer to, where another server does, to count as one that fails. */
+const UNHELPFUL_QUESTIONS = 3;
 
 /** An upstream server. */
 export class Upstream implements Server {
@@ -46,6 +48,8 @@ export class Upstream implements Server {
   #failures = 0;
   #failedAt = -Infinity;
   #probeAt = -Infinity;
+  /** What it gave no answer to since its last one, though another server did. */
+  readonly #unanswered = new Set<string>();
   /** Whether it takes queries with an OPT record. */
   readonly edns = new Capability();
   /** Whether it repeats the question in the case it was asked in. */
@@ -97,6 +101,7 @@ export class Upstream implements Server {
     this.#measuredAt = now;
     this.#works = true;
     this.#failures = 0;
+    this.#unanswered.clear();
     this.#probeAt = now + PROBE_INTERVAL;
     this.heard(now);
   }
@@ -114,10 +119,20 @@ export class Upstream implements Server {
     if (this.#heardAt < sentAt && this.#failedAt <= sentAt) this.failed(now);
   }
 
-  /** It did not help where another server did, or is silent. */
+  /**
+   * Its reply to `question` was of no use, and another server's was. One name may be at fault, and whoever has a zone can
+   * make such a name: only some different questions in a row without an answer say something of the server.
+   */
+  unhelpful(question: string, now: number): void {
+    this.#unanswered.add(question);
+    if (this.#unanswered.size >= UNHELPFUL_QUESTIONS) this.failed(now);
+  }
+
+  /** It cannot be relied on for now: it is silent, or of no use for any name. */
   failed(now: number): void {
     this.#works = false;
     this.#failedAt = now;
+    this.#unanswered.clear();
     this.#rest(now);
   }
 

@@ -141,20 +141,47 @@ Deno.test("a packet that is lost is sent again, with another ID", async () => {
   assertEquals(new Set(ids).size, 3);
 });
 
-Deno.test("a server that cannot help is passed over at once, and is a worse one if another can", async () => {
+Deno.test("a server that cannot help with a name is passed over at once, and is no worse for other names", async () => {
   for (const rcode of [Rcode.SERVFAIL, Rcode.REFUSED, Rcode.NOTIMP]) {
+    const odd = nameKey(parseName("odd.example"));
     await using first = startUpstream(({ query, reply }) =>
-      reply({ ...failure(query, rcode), additionals: [optRecord()] })
+      nameKey(query.questions[0].name) === odd
+        ? reply({ ...failure(query, rcode), additionals: [optRecord()] })
+        : reply(answer(query, "192.0.2.1"))
     );
     await using second = startUpstream(({ query, reply }) =>
-      reply(answer(query))
+      reply(answer(query, "192.0.2.2"))
     );
     first.server.answered(1, performance.now());
     second.server.answered(50, performance.now());
     const servers = [first.server, second.server];
-    assertEquals((await ask(servers)).rcode, Rcode.NOERROR);
-    assertEquals([first.server.works, first.received.length], [false, 1]);
+    for (let i = 0; i < 5; i++) {
+      const reply = await ask(servers, { name: "odd.example" });
+      assertEquals(addresses(reply), ["192.0.2.2"]);
+    }
+    assertEquals([first.server.works, first.received.length], [true, 5]);
+    assertEquals(addresses(await ask(servers)), ["192.0.2.1"]);
+    assertEquals([first.received.length, second.received.length], [6, 5]);
   }
+});
+
+Deno.test("a server that cannot help with any name is asked last after some of them", async () => {
+  await using first = startUpstream(({ query, reply }) =>
+    reply(failure(query, Rcode.REFUSED))
+  );
+  await using second = startUpstream(({ query, reply }) =>
+    reply(answer(query))
+  );
+  first.server.answered(1, performance.now());
+  second.server.answered(50, performance.now());
+  const servers = [first.server, second.server];
+  for (let i = 0; i < 3; i++) {
+    assertEquals(first.server.works, true);
+    assertEquals((await ask(servers, { name: `${i}.example` })).rcode, 0);
+  }
+  assertEquals([first.server.works, first.server.failures], [false, 1]);
+  await ask(servers, { name: "3.example" });
+  assertEquals(first.received.length, 3);
 });
 
 Deno.test("what a server said is told when none can help", async () => {
@@ -290,7 +317,7 @@ Deno.test("a server that truncates and has no TCP is passed over", async () => {
   second.server.answered(50, performance.now());
   const reply = await ask([first.server, second.server]);
   assertEquals(addresses(reply), ["192.0.2.80"]);
-  assertEquals(first.server.works, false);
+  assertEquals(first.server.works, true);
   await assertRejects(
     () => ask([first.server]),
     ExchangeError,

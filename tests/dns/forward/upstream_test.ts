@@ -70,6 +70,21 @@ Deno.test("a server that fails is left alone for longer each time, up to a minut
   }
 });
 
+Deno.test("only different questions in a row without an answer make a server fail", () => {
+  const server = fresh();
+  server.answered(10, 0);
+  for (let i = 0; i < 9; i++) server.unhelpful("odd", i);
+  server.unhelpful("other", 10);
+  server.answered(10, 11);
+  server.unhelpful("third", 12);
+  server.unhelpful("odd", 13);
+  assertEquals([server.works, server.failures], [true, 0]);
+  server.unhelpful("other", 14);
+  assertEquals([server.works, server.failures], [false, 1]);
+  server.unhelpful("fourth", 15);
+  assertEquals(server.failures, 1);
+});
+
 Deno.test("only one query probes at a time", () => {
   const server = fresh();
   server.failed(0);
