@@ -13,6 +13,7 @@ type Need = [pkg: string, file: string];
 
 const TESTS: Need[] = [
   ["bind9-dnsutils", "/usr/bin/dig"],
+  ["bind9-utils", "/usr/bin/dnssec-signzone"],
   ["dnsmasq-base", "/usr/sbin/dnsmasq"],
   ["fish", "/usr/bin/fish"],
   ["iproute2", "/usr/sbin/ip"],
