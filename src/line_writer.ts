@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { within } from "./wait.ts";
 
 /** What lines are written to; `Deno.stderr` is one. A write may take less than it was given. */
 export interface Sink {
@@ -54,12 +55,7 @@ export class LineWriter {
 
   /** Resolves when all that can be is written, or after so many milliseconds. */
   async settle(limit: number): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const limited = new Promise<void>((resolve) =>
-      timer = setTimeout(resolve, limit)
-    );
-    await Promise.race([this.#writing, limited]);
-    clearTimeout(timer);
+    if (this.#writing) await within(limit, this.#writing);
   }
 
   #sayLostLines(): void {

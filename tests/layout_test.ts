@@ -28,6 +28,7 @@ const HOUSE = [
     "procfs.ts",
     "repeats.ts",
     "visible.ts",
+    "wait.ts",
   ],
 ];
 const DNS = [["serve"], ["forward"], ["zone"], ["wire"]];

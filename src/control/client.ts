@@ -15,6 +15,7 @@ import {
   type Request,
   Unreachable,
 } from "./protocol.ts";
+import { deadline } from "../wait.ts";
 
 /** A connection to the daemon. */
 export class ControlClient implements Disposable {
@@ -83,21 +84,16 @@ export class ControlClient implements Disposable {
 
   /** The next octets; rejects when none come for so many milliseconds. */
   async #within(limit: number, buffer: Uint8Array): Promise<number | null> {
-    const { promise, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => {
-      reject(
+    return await deadline(
+      limit,
+      this.#connection.read(buffer),
+      () =>
         new Error(
           `no answer for ${
             limit / 1000
           } s: it hangs, or is out of file descriptors; its log may say more`,
         ),
-      );
-    }, limit);
-    try {
-      return await Promise.race([promise, this.#connection.read(buffer)]);
-    } finally {
-      clearTimeout(timer);
-    }
+    );
   }
 
   async #read(): Promise<Record<string, unknown>> {

@@ -7,6 +7,7 @@
 import { forEachLine } from "../backends/process/output.ts";
 import { write } from "../cli/output.ts";
 import { ADDRESS, jitsuArguments, NAME } from "./website.ts";
+import { delay } from "../wait.ts";
 
 const TTL = 1;
 /** How long each step may take. */
@@ -33,7 +34,7 @@ async function until<T>(
   for (const end = Date.now() + PATIENCE_MS; Date.now() < end;) {
     const value = await check();
     if (value !== undefined) return value;
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await delay(10);
   }
   throw new Error(`waited ${PATIENCE_MS / 1000} s in vain for ${what}`);
 }

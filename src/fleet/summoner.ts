@@ -10,6 +10,7 @@ import { Limit } from "../limit.ts";
 import type { Past, SummonContext } from "../summon/context.ts";
 import { SummonedUnikernel } from "../summon/summons.ts";
 import type { Unikernel } from "../summon/unikernel.ts";
+import { within } from "../wait.ts";
 
 export interface SummonerOptions
   extends Partial<Omit<SummonContext, "starts" | "stops">> {
@@ -83,11 +84,8 @@ export class Summoner {
       mayStop &&
       (state === "starting" || state === "ready" || state === "stopping")
     );
-    const { promise: over, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, timeout);
     const stops = running.map((each) => each.stop(reason));
-    await Promise.race([over, Promise.allSettled(stops)]);
-    clearTimeout(timer);
+    await within(timeout, Promise.allSettled(stops));
     const left = running.filter(({ state }) => state === "stopping");
     if (left.length > 0) {
       const names = left.map(({ unikernel }) => unikernel.name);

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { delay } from "../wait.ts";
 
 /** Milliseconds after a failure: it must not become a busy loop. */
 const PAUSE = 100;
@@ -30,7 +31,7 @@ export async function acceptAll<C>(
     } catch (error) {
       if (isClosed()) return;
       onTrouble(error);
-      await new Promise((resolve) => setTimeout(resolve, PAUSE));
+      await delay(PAUSE);
       continue;
     }
     take(connection);

@@ -11,7 +11,7 @@ import type {
   MachineState,
   StartAction,
 } from "../backends/backend.ts";
-import { timer } from "../timer.ts";
+import { timer } from "../wait.ts";
 
 /** Milliseconds that a call which reads something may take. */
 const READ_LIMIT = 10_000;

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { timer } from "../timer.ts";
+import { timer } from "../wait.ts";
 import type { Usage } from "./usage.ts";
 
 /** The idle clock of one unikernel. */

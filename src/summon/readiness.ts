@@ -7,7 +7,7 @@
 import type { MachineReadiness, StartAction } from "../backends/backend.ts";
 import { isOwnAddress } from "../net/own_addresses.ts";
 import type { Readiness, Unikernel } from "./unikernel.ts";
-import { timer } from "../timer.ts";
+import { delay, timer } from "../wait.ts";
 import { handled } from "./operations.ts";
 import { messageOf } from "./text.ts";
 
@@ -38,22 +38,6 @@ function aborted(signal: AbortSignal): Promise<never> {
   if (signal.aborted) reject(signal.reason);
   signal.addEventListener("abort", () => reject(signal.reason), { once: true });
   return handled(promise);
-}
-
-/** Resolves after `ms` milliseconds; rejects with the signal's reason when that aborts. */
-function delay(ms: number, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const abort = () => {
-    clearTimeout(clock);
-    reject(signal.reason);
-  };
-  const clock = timer(() => {
-    signal.removeEventListener("abort", abort);
-    resolve();
-  }, ms);
-  signal.addEventListener("abort", abort, { once: true });
-  return promise;
 }
 
 /**

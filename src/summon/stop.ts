@@ -6,7 +6,7 @@
 import type { MachineState } from "../backends/backend.ts";
 import type { Calls } from "./calls.ts";
 import type { Limit } from "../limit.ts";
-import { timer } from "../timer.ts";
+import { timer } from "../wait.ts";
 import { messageOf, seconds, type UnikernelLog } from "./text.ts";
 import type { StopMode } from "./unikernel.ts";
 import type { MachineWatch } from "./watch.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { timer } from "../timer.ts";
+import { timer } from "../wait.ts";
 import { handled } from "./operations.ts";
 import type { Cause, Origin } from "./states.ts";
 

@@ -9,13 +9,13 @@
  *
  * @module
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { log } from "../log.ts";
 import { macOctets } from "../net/mac.ts";
 import { loadLibXenvchan, VchanError } from "./libxenvchan.ts";
 import { VchanClient } from "./vchan.ts";
 import { type Unwatch, watch, type WatchListener } from "./watches.ts";
 import { Xenstore } from "./xenstore.ts";
+import { delay } from "../wait.ts";
 
 /** Milliseconds after which xenstored is tried again when the connection to it was lost. */
 const RETRY_MS = 5000;
@@ -151,7 +151,7 @@ export class Synjitsu {
       } catch (error) {
         if (signal.aborted) return;
         this.#enter("warn", (error as Error).message);
-        await sleep(RETRY_MS, undefined, { signal }).catch(() => {}); // the loop ends then
+        await delay(RETRY_MS, signal).catch(() => {}); // the loop ends then
       }
       open = () => Xenstore.open();
     }

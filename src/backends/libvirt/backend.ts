@@ -15,6 +15,7 @@ import { type Host, isSameHost, otherHost } from "./host.ts";
 import { LibvirtMachine } from "./machine.ts";
 import { Session } from "./session.ts";
 import { showUri } from "./uri.ts";
+import { within } from "../../wait.ts";
 
 /** Between attempts to reconnect; doubles with each. */
 const FIRST_RETRY_MS = 250, LAST_RETRY_MS = 15_000;
@@ -150,12 +151,7 @@ class LibvirtBackend implements Backend {
   /** The session, tried for at once where there is none: whoever asks is waiting, and the daemon may be back already. */
   async #connected(): Promise<Session> {
     if (this.#session === undefined && !this.#closed) {
-      let timer;
-      const patience = new Promise<void>((resolve) =>
-        timer = setTimeout(resolve, CALL_PATIENCE_MS)
-      );
-      await Promise.race([this.#reconnect(), patience]);
-      clearTimeout(timer);
+      await within(CALL_PATIENCE_MS, this.#reconnect());
     }
     if (this.#session === undefined) {
       throw new BackendError(

@@ -24,6 +24,7 @@ import { LibvirtError, RestoreError, VIR_ERR, xenRemedy } from "./errors.ts";
 import type { EventMeaning } from "./events.ts";
 import { readMark, writeMark } from "./mark.ts";
 import { redact, showUri, virsh } from "./uri.ts";
+import { delay } from "../../wait.ts";
 
 /** How often to look whether a domain can be started that somebody else is at work on. */
 const BUSY_POLL_MS = 100;
@@ -223,7 +224,7 @@ export class LibvirtMachine implements Machine {
       }
       said = why;
       // Nothing is held meanwhile: others have their turn.
-      await new Promise((resolve) => setTimeout(resolve, BUSY_POLL_MS));
+      await delay(BUSY_POLL_MS);
     }
   }
 

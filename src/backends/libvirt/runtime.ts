@@ -18,6 +18,7 @@ import {
   FREE_CALLBACK,
   SYMBOLS,
 } from "./symbols.ts";
+import { delay } from "../../wait.ts";
 
 /** libvirt's functions. */
 export type Libvirt = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
@@ -145,7 +146,7 @@ export class Runtime {
         log("backend").error(
           "libvirt's event loop failed; trying again in a second",
         );
-        await new Promise((resolve) => setTimeout(resolve, 1000));
+        await delay(1000);
       }
     }
   }

@@ -18,6 +18,7 @@ import { startProblems } from "./foresight.ts";
 import type { Guest } from "./guest.ts";
 import { GuestDomain, type Host, whyForeign } from "./guest_domain.ts";
 import { afterShutdown, isPreserved } from "./shutdown.ts";
+import { delay } from "../../wait.ts";
 
 /** A domain that lived for less is not restarted when it crashes or asks for it: it would go on like that. */
 const MIN_LIFE_MS = 10_000;
@@ -230,12 +231,7 @@ export class LibxlMachine implements Machine {
 
   /** Resolves after so many milliseconds, or when this is closed. */
   async #delay(ms: number): Promise<void> {
-    const { signal } = this.#closed;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => resolve(), { once: true });
-    await promise;
-    clearTimeout(timer);
+    await delay(ms, this.#closed.signal).catch(() => {});
   }
 
   /** Set by the backend. */

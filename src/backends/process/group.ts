@@ -11,15 +11,13 @@ import type { Children } from "./children.ts";
 import { libc } from "./libc.ts";
 import { bearersOf, killBearersOf, markOf, setMark } from "./mark.ts";
 import type { Spawned } from "./spawn.ts";
+import { delay } from "../../wait.ts";
 
 /** How often a process that is not our child is looked at, to see whether it still lives and what it does. */
 const POLL_MS = 200;
 
 /** How long a process may take to stop executing after SIGSTOP; one that waits for a disk stops when it has waited. */
 const SUSPEND_TIMEOUT_MS = 5000;
-
-const delay = (ms: number) =>
-  new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /** A process, whatever becomes of its number afterwards. */
 export interface ProcessIdentity {

@@ -28,25 +28,11 @@ import {
 import type { PipeReader } from "./pipes.ts";
 import { spawn } from "./spawn.ts";
 import { isWatched, type Watchdog } from "./watchdog.ts";
+import { within } from "../../wait.ts";
 
 /** When the daemon exits: how long a process may take to exit after SIGTERM, and to vanish after SIGKILL. */
 const CLOSE_TERM_MS = 2000;
 const CLOSE_KILL_MS = 1000;
-
-async function settlesWithin(
-  promise: Promise<unknown>,
-  ms: number,
-): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  try {
-    return await Promise.race([promise.then(() => true), timeout]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
 
 function pidfileOf(config: MachineConfig): string | undefined {
   return config.keys.get("pidfile")?.[0];
@@ -309,10 +295,11 @@ export class ProcessMachine implements Machine {
       log("backend").info(`${this.name}: left process ${group.pid} suspended`);
       return;
     }
+    const gone = over.then(() => true);
     await group.signal("SIGTERM", "SIGCONT");
-    if (await settlesWithin(over, CLOSE_TERM_MS)) return;
+    if (await within(CLOSE_TERM_MS, gone)) return;
     await group.signal("SIGKILL");
-    if (await settlesWithin(over, CLOSE_KILL_MS)) return;
+    if (await within(CLOSE_KILL_MS, gone)) return;
     group.release();
     log("backend").error(
       `${this.name}: process ${group.pid} is still there after SIGKILL`,

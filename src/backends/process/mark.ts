@@ -16,6 +16,7 @@ import { Limit } from "../../limit.ts";
 import { BackendError } from "../backend.ts";
 import { libc } from "./libc.ts";
 import { readStat } from "../../procfs.ts";
+import { delay } from "../../wait.ts";
 
 /** `<bits/resource.h>` */
 const RLIMIT_RSS = 5;
@@ -25,9 +26,6 @@ const FIRST = 4n * 10n ** 18n, LAST = 5n * 10n ** 18n - 1n;
 
 /** How long processes that were killed may take to go, in milliseconds; one that waits for a disk goes later. */
 const KILLED_TIMEOUT_MS = 1000;
-
-const delay = (ms: number) =>
-  new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /** Soft and hard limit (struct rlimit) of a process, 0 for our own; undefined where there is none, or not for us. */
 function limitOf(pid: number): BigUint64Array<ArrayBuffer> | undefined {

@@ -4,6 +4,7 @@
  * @module
  */
 import { log } from "../../log.ts";
+import { delay } from "../../wait.ts";
 
 /** A longer line is split, so that a process that never ends its line does not fill our memory: UTF-16 units. */
 export const MAX_LINE = 8192;
@@ -14,9 +15,6 @@ export const MAX_LINES = 2000, INTERVAL_MS = 10_000;
 const LINES_AT_ONCE = 32, DROPPED_AT_ONCE = 10_000;
 /** How long a machine has to wait for us in milliseconds that has written so much that we only count. */
 const DROPPING_PAUSE_MS = 50;
-
-const delay = (ms: number) =>
-  new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /** Passes on what a machine writes, so much of it that nobody else has to wait for that, and counts the rest. */
 export class LineLimit {

@@ -17,6 +17,7 @@ import type { Command } from "./command.ts";
 import { libc } from "./libc.ts";
 import { bearing } from "./mark.ts";
 import { openPipe, type Pipe, type PipeReader } from "./pipes.ts";
+import { delay } from "../../wait.ts";
 
 /** `<spawn.h>`, the same in glibc and musl; the sizes are theirs (336 and 80) and then some. */
 const POSIX_SPAWN_SETSIGDEF = 0x04;
@@ -90,9 +91,6 @@ export async function spawn(
     return spawned;
   });
 }
-
-const delay = (ms: number) =>
-  new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 async function spawnAsUs(
   command: Command,

@@ -19,6 +19,7 @@ import {
 import { readEvents, text, texts } from "./records.ts";
 import type { Session } from "./session.ts";
 import type { Value } from "./xmlrpc.ts";
+import { delay } from "../../wait.ts";
 
 /** Seconds after which the pool answers a poll although nothing happened; milliseconds after which we miss the answer. */
 const POLL_TIME = 30, POLL_TIMEOUT = 45_000;
@@ -312,12 +313,10 @@ export class Mirror {
   }
 
   async #pause(ms: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, ms);
-    this.#endPause = resolve;
-    await promise;
+    const pause = new AbortController();
+    this.#endPause = () => pause.abort();
+    await delay(ms, pause.signal).catch(() => {});
     this.#endPause = undefined;
-    clearTimeout(timer);
   }
 }
 

@@ -6,7 +6,6 @@
  *
  * @module
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { Limit } from "../../limit.ts";
 import { log } from "../../log.ts";
 import { BackendError } from "../backend.ts";
@@ -16,6 +15,7 @@ import type { Login, Ticket } from "./login.ts";
 import { Patience } from "./patience.ts";
 import type { Rpc } from "./rpc.ts";
 import type { Value } from "./xmlrpc.ts";
+import { delay } from "../../wait.ts";
 
 /** Milliseconds that one attempt at a call may take, whose work XAPI does at once. */
 const CALL_TIMEOUT = 10_000;
@@ -82,7 +82,7 @@ export class Session {
         ) {
           log("backend").debug(`${error.message}; trying again`);
           const { signal } = this.#closing;
-          await sleep(wait, undefined, { signal }).catch(() => {}); // the next attempt tells
+          await delay(wait, signal).catch(() => {}); // the next attempt tells
         } else throw error;
       }
     }

@@ -20,6 +20,7 @@ import type { CommandRequest } from "../read/commands.ts";
 import { type Answer, StoppedDaemon } from "./stopped.ts";
 import { write } from "../output.ts";
 import { historyLines, statusTable, upstreamTable } from "./table.ts";
+import { delay } from "../../wait.ts";
 
 /** Milliseconds between two looks of `status --watch`. */
 const WATCH_INTERVAL = 1000;
@@ -128,7 +129,7 @@ async function showStatus(
     else if (json) printJson(all);
     else print(clear + statusTable(all, Date.now()));
     if (!watch) return;
-    await new Promise((resolve) => setTimeout(resolve, WATCH_INTERVAL));
+    await delay(WATCH_INTERVAL);
   }
 }
 

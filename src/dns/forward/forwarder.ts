@@ -33,6 +33,7 @@ import {
   upstreamQuestion,
 } from "./upstream_query.ts";
 import { UpstreamSockets } from "./channel_udp.ts";
+import { within } from "../../wait.ts";
 
 /** How many questions may be with upstream servers at a time. */
 const MAX_PENDING = 1000;
@@ -142,7 +143,8 @@ export class UpstreamForwarder implements Forwarder {
     if (entry === undefined || !this.#mayBeStale(entry, this.#now())) {
       return await flight;
     }
-    const fresh = await settled(flight, CLIENT_PATIENCE);
+    const fresh = await within(CLIENT_PATIENCE, flight)
+      .catch(() => undefined);
     return fresh === undefined || fresh.isFailure
       ? this.#stale(entry, this.#now())
       : fresh;
@@ -288,20 +290,4 @@ function nothing({ domain }: Route, query: QueryReader): Resolution {
 /** Equal for questions that have the same answer. */
 function keyOf({ octets, flags, dnssecOk }: UpstreamQuestion): string {
   return `${String.fromCharCode(...octets)} ${flags} ${dnssecOk}`;
-}
-
-/** What a promise resolves with in at most `patience` milliseconds; nothing where it does not. */
-async function settled<T>(
-  promise: Promise<T>,
-  patience: number,
-): Promise<T | undefined> {
-  const late = Promise.withResolvers<undefined>();
-  const timer = setTimeout(() => late.resolve(undefined), patience);
-  try {
-    return await Promise.race([promise, late.promise]);
-  } catch {
-    return undefined;
-  } finally {
-    clearTimeout(timer);
-  }
 }

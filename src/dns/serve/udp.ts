@@ -16,6 +16,7 @@ import type { Responder } from "./responder.ts";
 import type { Transport } from "../wire/transport.ts";
 import { BATCH, UdpBatch } from "../../net/udp_batch.ts";
 import { UdpSender } from "./udp_sender.ts";
+import { delay } from "../../wait.ts";
 
 /** How many batches are answered before everything else gets its turn, under any load. */
 const MAX_BATCHES = 4;
@@ -72,7 +73,7 @@ export class UdpServer implements Transport {
         if (this.#closed) return;
         log("dns").warn(`receiving over UDP failed: ${error}`);
         // Whatever it is, it must not become a busy loop.
-        await new Promise((resolve) => setTimeout(resolve, 10));
+        await delay(10);
       }
     }
   }
