@@ -8,6 +8,7 @@
  * @module
  */
 
+import { HEADER_SIZE } from "./constants.ts";
 import { keyedHash } from "./keyed_hash.ts";
 
 /** Octets in a label (RFC 1035 section 2.3.4). */
@@ -209,7 +210,8 @@ export function readName(message: Uint8Array, offset: number): ReadName {
 /**
  * Spells out the name at `offset` of a message into `out` from `start` on, and returns where it ends there: at most
  * {@linkcode MAX_NAME} octets further. Compression pointers are followed (RFC 1035 section 4.1.4): one leads strictly
- * backward and there is a bound on how many, so no message makes this loop. Throws {@linkcode WireError}.
+ * backward, though never into the header, where no name is, and there is a bound on how many, so no message makes this
+ * loop. Throws {@linkcode WireError}.
  */
 export function copyName(
   message: Uint8Array,
@@ -228,6 +230,9 @@ export function copyName(
       const target = (octet & 0x3f) << 8 | message[at + 1];
       if (target >= lowest) {
         throw new WireError("a compression pointer does not lead backward");
+      }
+      if (target < HEADER_SIZE) {
+        throw new WireError("a compression pointer leads into the header");
       }
       if (++pointers > MAX_POINTERS) {
         throw new WireError("a name has too many compression pointers");

@@ -589,6 +589,28 @@ Deno.test("a response to another opcode than QUERY has none of RA, RD and CD", (
   assertEquals([response.rcode, response.flags], [Rcode.NOTIMP, Flag.QR]);
 });
 
+Deno.test("NOTIMP is a header with ID, QR and opcode alone, as BIND's is, whatever the query had", () => {
+  const { responder } = setUp([]);
+  const transport = { name: "udp", send: () => {} } as const;
+  const out = new Uint8Array(512);
+  for (let opcode = 1; opcode < 16; opcode++) {
+    const packet = query("www.example.org", Type.A, {
+      opcode,
+      flags: Flag.RD | Flag.AD | Flag.CD,
+      additionals: [OPT],
+    });
+    packet[3] |= 0x40; // the bit that is still free
+    const header = [0x80 | opcode << 3, Rcode.NOTIMP, 0, 0, 0, 0, 0, 0, 0, 0];
+    const length = responder.respond(
+      packet,
+      out,
+      transport,
+      new KnownPeer(PEER),
+    );
+    assertEquals([...out.subarray(0, length)], [0, 7, ...header]);
+  }
+});
+
 Deno.test("a query that is signed is answered with NOTAUTH and BADKEY, and starts nobody (RFC 8945 section 5.2.1)", () => {
   const cold = host(["192.0.2.1"], false);
   const { ask } = setUp([["www.example.org", cold]]);

@@ -21,6 +21,9 @@ const bytes = (...parts: (string | number)[]) =>
     ),
   );
 
+/** A header, which says nothing here. */
+const HEADER = Array<number>(12).fill(0);
+
 Deno.test("a name in text form becomes its labels, with or without the dot at its end", () => {
   const wire = bytes(3, "www", 7, "example", 3, "org", 0);
   assertEquals(parseName("www.example.org"), wire);
@@ -89,35 +92,45 @@ Deno.test("a name is within itself and its ancestors, and within nothing that en
 });
 
 Deno.test("a compression pointer is followed, and reading goes on behind it (RFC 1035 section 4.1.4)", () => {
-  const message = bytes(3, "org", 0, 3, "www", 0xc0, 0, 9);
-  assertEquals(readName(message, 5), {
+  const message = bytes(...HEADER, 3, "org", 0, 3, "www", 0xc0, 12, 9);
+  assertEquals(readName(message, 17), {
     name: bytes(3, "www", 3, "org", 0),
-    next: 11,
+    next: 23,
   });
 });
 
 Deno.test("no pointer leads anywhere but strictly backward", () => {
   for (
     const hostile of [
-      bytes(0xc0, 0), // to itself
-      bytes(0xc0, 2, 0xc0, 0), // forward, and back
-      bytes(0xc0, 9), // past the end
+      bytes(0xc0, 12), // to itself
+      bytes(0xc0, 14, 0xc0, 12), // forward, and back
+      bytes(0xc0, 99), // past the end
       bytes(0xc0), // cut
     ]
   ) {
-    assertThrows(() => readName(hostile, 0), WireError);
+    assertThrows(() => readName(bytes(...HEADER, ...hostile), 12), WireError);
   }
   // Forward, but within what was read already: a loop through a label.
   assertThrows(
-    () => readName(bytes(1, "a", 0xc0, 0), 0),
+    () => readName(bytes(...HEADER, 1, "a", 0xc0, 12), 12),
     WireError,
     "backward",
   );
 });
 
+Deno.test("no pointer leads into the header, where no name is", () => {
+  for (let target = 0; target < 12; target++) {
+    assertThrows(
+      () => readName(bytes(...HEADER, 1, "a", 0xc0, target), 12),
+      WireError,
+      "into the header",
+    );
+  }
+});
+
 Deno.test("a name that pointers make too long is refused", () => {
-  const message: number[] = [63, ...Array(63).fill(97), 0];
-  let target = 0;
+  const message: number[] = [...HEADER, 63, ...Array(63).fill(97), 0];
+  let target = HEADER.length;
   for (let i = 0; i < 5; i++) {
     const at = message.length;
     message.push(63, ...Array(63).fill(97), 0xc0 | target >> 8, target & 0xff);

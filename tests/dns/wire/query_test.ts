@@ -150,6 +150,7 @@ Deno.test("options that do not fill the record are FORMERR", () => {
 Deno.test("a record whose owner, or a name in whose data, cannot be read is FORMERR", () => {
   const records: [what: string, octets: number[]][] = [
     ["a pointer to itself", [0xc0, 33, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0]],
+    ["a pointer into the header", [0xc0, 4, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0]],
     ["a pointer forward", [0xc0, 40, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0]],
     ["a label of an unknown type", [0x41, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0]],
     ["a name in its data that ends behind it", [
