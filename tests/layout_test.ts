@@ -14,6 +14,7 @@ const HOUSE = [
   ["fleet"],
   ["summon"],
   ["backends"],
+  ["values"],
   ["install", "xen", "catch", "dns"],
   ["service", "control", "wire", "net"],
   ["store"],
@@ -37,7 +38,7 @@ const CLI = [
   ["doctor.ts", "install.ts"],
   ["operate", "manual"],
   ["read"],
-  ["text.ts", "output.ts", "version.ts"],
+  ["output.ts", "version.ts"],
 ];
 
 const SRC = new URL("../src/", import.meta.url).pathname;

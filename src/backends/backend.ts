@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { Key } from "../values/key.ts";
 
 /**
  * A machine's state, in the words libvirt, libxl and XAPI share.
@@ -20,29 +21,23 @@ export type MachineState = "off" | "running" | "paused" | "suspended";
 /** What {@linkcode Machine.start} had to do. */
 export type StartAction = "started" | "unpaused" | "resumed" | "found running";
 
+/** What the backend's own keys mean, by their names. */
+export type MachineKeys = Readonly<Record<string, unknown>>;
+
 /** What a unikernel's configuration tells its backend. */
-export interface MachineConfig {
+export interface MachineConfig<Keys = MachineKeys> {
   /** The machine's name, as the backend and the log know it. */
   name: string;
   /** The machine's UUID where one was configured; it wins over the name. */
   uuid?: string;
-  /** The backend's own keys ({@linkcode BackendKey}), each with every value it was given. */
-  keys: ReadonlyMap<string, readonly string[]>;
+  /** What the backend's own keys ({@linkcode BackendDescription.keys}) mean, read as its table of them says. */
+  keys: Keys;
 }
 
 /** A key of a unikernel's configuration that one backend understands. */
-export interface BackendKey {
-  name: string;
-  /** What it means, for `--help` and the man page: sentences, without the key's name. */
-  doc: string;
-  repeatable?: boolean;
-  required?: boolean;
-  /** Whether it may have tabs and ends of lines, which no other value may have. */
-  hasLines?: boolean;
-  /** Says what was expected instead when the value cannot be right, e.g. `"a number of seconds"`. Touches nothing. */
-  expected?: (value: string) => string | undefined;
+export interface BackendKey<T = unknown> extends Key<T> {
   /** Whether `true` makes the machine be waited for until it is ready, see {@linkcode Machine.readiness}. */
-  waits?: boolean;
+  readonly waits?: true;
 }
 
 /** Told of every change of a machine's state, whoever caused it. `reason` is for the log. */
@@ -122,14 +117,14 @@ export interface Machine {
   release?(): void;
 }
 
-/** A connection to what runs the machines. */
-export interface Backend {
+/** A connection to what runs the machines. `Keys` is what the keys of its description mean (`ValuesOf` in values/key.ts). */
+export interface Backend<Keys = MachineKeys> {
   /**
    * Finds the machine, or prepares it where the backend makes machines from their configuration. A machine that was
    * found before may be asked for again, with other keys: those count from then on, nothing else happens to it.
    * Rejects with {@linkcode BackendError} when there is no such machine.
    */
-  machine(config: MachineConfig): Promise<Machine>;
+  machine(config: MachineConfig<Keys>): Promise<Machine>;
   /** Lets go of everything. Machines stay as they are, unless they cannot live without this process. */
   close(): Promise<void>;
 }
@@ -216,6 +211,8 @@ export interface BackendDescription {
   /** One sentence for `--help`. */
   doc: string;
   keys: readonly BackendKey[];
+  /** The bridges of this host that the network interfaces of such a machine are on, where its keys say so. */
+  bridges?(keys: MachineKeys): readonly string[];
   options?: readonly BackendOption[];
   capabilities: Capabilities;
   /** Says why a machine of that name or UUID can never be one of its, where that is so. Touches nothing. */

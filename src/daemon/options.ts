@@ -22,13 +22,16 @@ export interface Forwarding {
   /** Seconds for which an answer that has expired may be given out where the servers fail; 0 for never. */
   serveStale: number;
   /** Whose answers may have private addresses, and domains whose may in any case. */
-  privateAnswers: { when: PrivateAnswers["when"]; exceptions: string[] };
+  privateAnswers: {
+    when: PrivateAnswers["when"];
+    exceptions: readonly string[];
+  };
 }
 
 /** Who is served, and how much. */
 export interface Limits {
   /** Networks that may ask beside this host and those it is attached to. */
-  allow: Network[];
+  allow: readonly Network[];
   /** Responses over UDP to one client network that has not shown who it is; 0 for no limit. */
   responsesPerSecond: number;
   /** How many machines one client network may have started at once, and how many more a second after that. */

@@ -9,12 +9,12 @@ import { linksOf } from "../net/network.ts";
 import { doubtful, type Finding, good } from "./finding.ts";
 
 export function* examineAddresses(
-  { unikernels }: DaemonOptions,
+  { backend, unikernels }: DaemonOptions,
 ): Generator<Finding> {
   const owners = new Map<string, string>();
   const interfaces = Deno.networkInterfaces();
   for (const { name, addresses, machine } of unikernels) {
-    const bridges = machine.keys.get("nic") ?? [];
+    const bridges = backend.bridges?.(machine.keys) ?? [];
     for (const address of addresses) {
       const owner = owners.get(address);
       owners.set(address, name);

@@ -23,7 +23,7 @@ export async function* examineCatch(
   const waitKeys = backend.keys.filter(({ waits }) => waits);
   const isWaitedFor = ({ readiness, machine }: Unikernel) =>
     readiness.waitForTcp !== undefined || readiness.waitForKey !== undefined ||
-    waitKeys.some(({ name }) => machine.keys.has(name));
+    waitKeys.some(({ name }) => machine.keys[name]);
   for (const unikernel of unikernels) {
     if (isWaitedFor(unikernel)) continue;
     const { name, readiness: { responseDelay } } = unikernel;

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { isDeepStrictEqual } from "node:util";
 import type { Backend, Machine } from "../backends/backend.ts";
 import { parseName } from "../dns/wire/name.ts";
 import type { Zone } from "../dns/zone/zone.ts";
@@ -76,7 +77,7 @@ export class Registry {
     const { name } = unikernel;
     return this.#inTurn(name, async () => {
       const old = this.#entries.get(name);
-      if (old && textOf(old.summoned.unikernel) === textOf(unikernel)) {
+      if (old && isDeepStrictEqual(old.summoned.unikernel, unikernel)) {
         return "unchanged";
       }
       await checkXenstore(unikernel);
@@ -128,7 +129,7 @@ export class Registry {
 
   async #machineFor(unikernel: Unikernel, old?: Entry): Promise<Machine> {
     const config = unikernel.machine;
-    return old && textOf(old.summoned.unikernel.machine) === textOf(config)
+    return old && isDeepStrictEqual(old.summoned.unikernel.machine, config)
       ? old.machine
       : await this.#backend.machine(config);
   }
@@ -209,12 +210,4 @@ async function checkXenstore({ readiness }: Unikernel): Promise<void> {
       `wait_for_key=${readiness.waitForKey}: ${(error as Error).message}`,
     );
   }
-}
-
-/** Equal for what is configured equally. */
-function textOf(configured: object): string {
-  return JSON.stringify(
-    configured,
-    (_, value) => value instanceof Map ? [...value] : value,
-  );
 }

@@ -122,7 +122,7 @@ Deno.test("another handle of the same machine takes the place of the old one", a
   using stage = new Stage();
   await stage.registry.put(WWW);
   const www = stage.registry.get("www")!;
-  const keys = new Map([["suspend", ["disk"]]]);
+  const keys = { suspend: "disk" };
   const changed = unikernel({ name: "www", machine: { name: "www", keys } });
   assertEquals(await stage.registry.put(changed), "changed");
   const [old, handle] = stage.backend.handles;
@@ -132,6 +132,25 @@ Deno.test("another handle of the same machine takes the place of the old one", a
   handle.become("running");
   await stage.time.runMicrotasks();
   assertEquals(www.state, "ready");
+});
+
+Deno.test("a unikernel is changed where any part of what its keys mean is another, and only then", async () => {
+  using stage = new Stage();
+  const withDisk = (readOnly: boolean, memory = 64) =>
+    unikernel({
+      name: "www",
+      machine: {
+        name: "www",
+        keys: { memory, cmdline: undefined, disk: [{ file: "a", readOnly }] },
+      },
+    });
+  await stage.registry.put(withDisk(false));
+  const before = stage.backend.handles.length;
+  assertEquals(await stage.registry.put(withDisk(false)), "unchanged");
+  assertEquals(stage.backend.handles.length, before);
+  assertEquals(await stage.registry.put(withDisk(true)), "changed");
+  assertEquals(await stage.registry.put(withDisk(true, 65)), "changed");
+  assertEquals(stage.backend.handles.length, before + 2);
 });
 
 Deno.test("another machine under the same name is served at once, and whoever waits for the old one is answered", async () => {
@@ -144,7 +163,7 @@ Deno.test("another machine under the same name is served at once, and whoever wa
   await elapse(stage.time, 1);
 
   const uuid = UUID;
-  const keys = new Map<string, string[]>();
+  const keys = {};
   const changed = unikernel({ ...OTHER, machine: { name: "www", uuid, keys } });
   assertEquals(await stage.registry.put(changed), "changed");
   assertEquals(stage.addresses("www.example.org"), ["127.0.0.9"]);
@@ -193,7 +212,7 @@ Deno.test("a unikernel that is removed is stopped first where that is asked for"
 Deno.test("a unikernel that cannot be served changes nothing", async () => {
   using stage = new Stage();
   const uuid = UUID;
-  const keys = new Map<string, string[]>();
+  const keys = {};
   const machine = { name: "www", uuid, keys };
   await stage.registry.put({ ...WWW, machine });
   await assertRejects(
@@ -219,7 +238,7 @@ Deno.test("a unikernel that cannot be served changes nothing", async () => {
 Deno.test("two unikernels are never one machine, whatever led to it, also when both come at once", async () => {
   const alias = unikernel({
     name: "alias",
-    machine: { name: "alias", uuid: UUID, keys: new Map() },
+    machine: { name: "alias", uuid: UUID, keys: {} },
   });
   const vm1 = unikernel({ name: "vm1" });
   for (const [first, second] of [[vm1, alias], [alias, vm1]]) {
@@ -250,7 +269,7 @@ Deno.test("a unikernel that turns to another's machine is refused and keeps its 
   using stage = new Stage();
   await stage.registry.put(unikernel({ name: "vm1" }));
   await stage.registry.put(WWW);
-  const machine = { name: "www", uuid: UUID, keys: new Map() };
+  const machine = { name: "www", uuid: UUID, keys: {} };
   await assertRejects(
     () => stage.registry.put({ ...WWW, machine }),
     RegistryError,

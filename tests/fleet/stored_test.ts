@@ -28,7 +28,7 @@ async function stored(...specs: string[]): Promise<MemoryStore> {
 
 function named(spec: string): Unikernel {
   const [name, uuid] = spec.split("@")[0].split(" ");
-  const machine = { name, uuid, keys: new Map() };
+  const machine = { name, uuid, keys: {} };
   return unikernel({ name, machine, spec, fromFile: spec.startsWith("file") });
 }
 

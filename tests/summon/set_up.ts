@@ -42,7 +42,7 @@ export function unikernel(
     synjitsuNic: 0,
     catchNic: 0,
     answer: "late",
-    machine: { name, keys: new Map() },
+    machine: { name, keys: {} },
     spec: `name=${name}`,
     fromFile: false,
     ...rest,

@@ -13,7 +13,14 @@ import { LIBVIRT, tinyGuest } from "./guests.ts";
 
 /** What is said where that machine is asked for. */
 async function refusal(backend: Backend, name: string): Promise<string> {
-  const keys = new Map([["kernel", [TINY]], ["memory", ["4096"]]]);
+  const keys = {
+    kernel: TINY,
+    memory: 4096,
+    nic: [],
+    mac: [],
+    script: [],
+    disk: [],
+  };
   const { message } = await assertRejects(
     () => backend.machine({ name, keys }),
     BackendError,

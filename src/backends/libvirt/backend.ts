@@ -11,6 +11,7 @@ import {
   type Machine,
   type MachineConfig,
 } from "../backend.ts";
+import type { LibvirtKeys } from "./description.ts";
 import { type Host, isSameHost, otherHost } from "./host.ts";
 import { LibvirtMachine } from "./machine.ts";
 import { Session } from "./session.ts";
@@ -31,7 +32,7 @@ export async function openLibvirt(options: BackendOptions): Promise<Backend> {
   return backend;
 }
 
-class LibvirtBackend implements Backend {
+class LibvirtBackend implements Backend<LibvirtKeys> {
   readonly #machines = new Set<LibvirtMachine>();
   #session?: Session;
   /** The host that the last session led to. */
@@ -47,7 +48,7 @@ class LibvirtBackend implements Backend {
 
   constructor(readonly uri: string) {}
 
-  async machine(config: MachineConfig): Promise<Machine> {
+  async machine(config: MachineConfig<LibvirtKeys>): Promise<Machine> {
     const machine = new LibvirtMachine(
       config,
       this.uri,

@@ -4,31 +4,34 @@
  * @module
  */
 import { controlDomainProblem } from "../../xen/control_domain.ts";
-import type { BackendDescription } from "../backend.ts";
+import type { ValuesOf } from "../../values/key.ts";
+import { readChoice } from "../../values/readers.ts";
+import type { BackendDescription, BackendKey } from "../backend.ts";
 import { isLocalXen, showUri } from "./uri.ts";
 
-const SUSPEND = ["memory", "disk"], RESTORE_FAILS = ["keep", "boot"];
+const KEYS = [
+  {
+    name: "suspend",
+    read: readChoice(["memory", "disk"]),
+    absent: "memory",
+    doc:
+      "Where mode=suspend keeps the domain: memory pauses it, disk saves it with libvirt's managed save and frees its memory.",
+  },
+  {
+    name: "restore_fails",
+    read: readChoice(["keep", "boot"]),
+    absent: "keep",
+    doc:
+      "What happens to a managed save that cannot be restored: keep leaves it for you to look at, boot drops it and boots the domain afresh, unless the reason may pass, as a lack of memory does.",
+  },
+] as const satisfies readonly BackendKey[];
+export type LibvirtKeys = ValuesOf<typeof KEYS>;
 
 export const LIBVIRT: BackendDescription = {
   name: "libvirt",
   doc:
     "Domains that libvirt manages, by name or uuid; --connect is any libvirt connection URI, such as xen:///system, qemu:///system, test:///default or qemu+ssh://root@host/system.",
-  keys: [
-    {
-      name: "suspend",
-      doc:
-        "Where mode=suspend keeps the domain: memory (the default) pauses it, disk saves it with libvirt's managed save and frees its memory.",
-      expected: (value) =>
-        SUSPEND.includes(value) ? undefined : "memory or disk",
-    },
-    {
-      name: "restore_fails",
-      doc:
-        "What happens to a managed save that cannot be restored: keep (the default) leaves it for you to look at, boot drops it and boots the domain afresh, unless the reason may pass, as a lack of memory does.",
-      expected: (value) =>
-        RESTORE_FAILS.includes(value) ? undefined : "keep or boot",
-    },
-  ],
+  keys: KEYS,
   capabilities: {
     ethernet: true,
     xen: (connect) =>

@@ -19,6 +19,7 @@ import {
   type StateListener,
 } from "../backend.ts";
 import type { Connection } from "./connection.ts";
+import type { LibvirtKeys } from "./description.ts";
 import { type Busy, Domain, type DomainKey } from "./domain.ts";
 import { LibvirtError, RestoreError, VIR_ERR, xenRemedy } from "./errors.ts";
 import type { EventMeaning } from "./events.ts";
@@ -85,7 +86,7 @@ export class LibvirtMachine implements Machine {
   #events = 0;
 
   constructor(
-    config: MachineConfig,
+    config: MachineConfig<LibvirtKeys>,
     readonly uri: string,
     readonly use: Use,
     readonly release: () => void,
@@ -93,8 +94,8 @@ export class LibvirtMachine implements Machine {
     this.name = config.name;
     this.#key = { uuid: config.uuid?.toLowerCase(), name: config.name };
     this.#word = this.#key.uuid ?? config.name;
-    this.#bootsInstead = config.keys.get("restore_fails")?.at(-1) === "boot";
-    this.#suspendToDisk = config.keys.get("suspend")?.at(-1) === "disk";
+    this.#bootsInstead = config.keys.restore_fails === "boot";
+    this.#suspendToDisk = config.keys.suspend === "disk";
   }
 
   /** The UUID, once {@linkcode find} has resolved. */

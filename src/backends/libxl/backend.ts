@@ -14,6 +14,7 @@ import {
   type MachineConfig,
 } from "../backend.ts";
 import { Contexts } from "./contexts.ts";
+import type { LibxlKeys } from "./description.ts";
 import { readGuest } from "./guest.ts";
 import type { Host } from "./guest_domain.ts";
 import { hurryScripts } from "./hotplug_scripts.ts";
@@ -44,7 +45,7 @@ export async function openLibxl(): Promise<Backend> {
  */
 const CLOSE_SCRIPT_TIMEOUT = 500;
 
-class LibxlBackend implements Backend, Host {
+class LibxlBackend implements Backend<LibxlKeys>, Host {
   readonly #machines = new Map<string, LibxlMachine>();
   readonly #unwatch: Unwatch[] = [];
   /** The ids of the domains whose names have been looked at. */
@@ -54,7 +55,7 @@ class LibxlBackend implements Backend, Host {
 
   constructor(readonly contexts: Contexts, readonly xenstore: Xenstore) {}
 
-  async machine(config: MachineConfig): Promise<Machine> {
+  async machine(config: MachineConfig<LibxlKeys>): Promise<Machine> {
     const guest = await readGuest(config);
     const { name } = guest;
     const known = this.#machines.get(name);

@@ -8,15 +8,12 @@ import { isAbsolute, resolve } from "node:path";
 import { macText } from "../../net/mac.ts";
 import { RUMPRUN_CONFIG_MAX } from "../../xen/rumprun.ts";
 import { BackendError, type MachineConfig } from "../backend.ts";
+import type { LibxlKeys } from "./description.ts";
 import {
   type Action,
-  DEFAULT_SCRIPT_TIMEOUT,
   type Disk,
   FAST_SCRIPT,
   type GuestType,
-  parseDisk,
-  parseMemory,
-  SAVE_DIR,
 } from "./values.ts";
 
 /** Where libxl looks for scripts that are named without a path. */
@@ -57,20 +54,22 @@ export interface Guest {
 
 /** Reads the keys and looks at the files that they name. Rejects with BackendError, which names all that is wrong. */
 export async function readGuest(
-  { name, uuid, keys }: MachineConfig,
+  { name, uuid, keys }: MachineConfig<LibxlKeys>,
 ): Promise<Guest> {
-  const all = (key: string) => keys.get(key) ?? [];
-  const one = (key: string) => keys.get(key)?.at(-1);
   const problems: string[] = [];
 
-  const file = async (key: string): Promise<string | undefined> => {
-    const value = one(key);
+  const file = async (
+    key: "kernel" | "ramdisk" | "rumprun_config" | "extra_config",
+  ): Promise<string | undefined> => {
+    const value = keys[key];
     if (value === undefined) return undefined;
     const problem = await unreadable(value);
     if (problem) problems.push(`${key}=${value}: ${problem}`);
     return resolve(value);
   };
-  const text = async (key: string): Promise<string | undefined> => {
+  const text = async (
+    key: "rumprun_config" | "extra_config",
+  ): Promise<string | undefined> => {
     const path = await file(key);
     return path && await Deno.readTextFile(path).catch(() => undefined);
   };
@@ -78,7 +77,7 @@ export async function readGuest(
   const ownUuid = uuid?.toLowerCase() ?? uuidOf(name);
   const kernel = await file("kernel") ?? "";
   const ramdisk = await file("ramdisk");
-  const disks = all("disk").map((value) => parseDisk(value)!);
+  const { disk: disks, mac: macs, nic: bridges, script: scripts } = keys;
   for (const { file } of disks) {
     const problem = await unreadable(file);
     if (problem) problems.push(`disk=${file}: ${problem}`);
@@ -89,25 +88,24 @@ export async function readGuest(
       `disk: two are called ${vdev}, give each a device of its own`,
     );
   }
-  const scripts = all("script");
   for (const script of scripts) {
     const problem = script === FAST_SCRIPT
       ? undefined
       : await notExecutable(script);
     if (problem) problems.push(`script=${script}: ${problem}`);
   }
-  const nics = all("nic").map((bridge, i): Nic => ({
+  const nics = bridges.map((bridge, i): Nic => ({
     bridge,
-    mac: all("mac")[i]?.toLowerCase() ?? macOf(ownUuid, i),
+    mac: macs[i] ?? macOf(ownUuid, i),
     script: scripts[i % scripts.length],
   }));
   for (const mac of twice(nics.map(({ mac }) => mac))) {
     problems.push(`mac=${mac}: two network interfaces cannot both have it`);
   }
-  if (all("mac").length > nics.length) {
+  if (macs.length > nics.length) {
     problems.push(
       `mac=${
-        all("mac")[nics.length]
+        macs[nics.length]
       }: there is no nic for it, the first mac is the first nic's and so on`,
     );
   }
@@ -115,15 +113,13 @@ export async function readGuest(
   const size = new TextEncoder().encode(rumprunConfig).length;
   if (size > RUMPRUN_CONFIG_MAX) {
     problems.push(
-      `rumprun_config=${
-        one("rumprun_config")
-      }: it has ${size} bytes, xenstore takes ${RUMPRUN_CONFIG_MAX} at most`,
+      `rumprun_config=${keys.rumprun_config}: it has ${size} bytes, xenstore takes ${RUMPRUN_CONFIG_MAX} at most`,
     );
   }
   const extraText = await text("extra_config");
   let extra: Guest["extra"];
   if (extraText !== undefined) {
-    const name = one("extra_config")!;
+    const name = keys.extra_config!;
     const config = parseObject(extraText);
     if (typeof config !== "string") extra = { file: name, config };
     else problems.push(`extra_config=${name}: ${config}`);
@@ -134,21 +130,20 @@ export async function readGuest(
     name,
     uuid: ownUuid,
     uuidGiven: uuid !== undefined,
-    type: one("type") as GuestType ??
+    type: keys.type ??
       (Deno.build.arch === "aarch64" ? "pvh" : "pv"),
     kernel,
     ramdisk,
-    cmdline: one("cmdline"),
-    memoryKiB: parseMemory(one("memory")!)!,
-    vcpus: one("vcpus") === undefined ? undefined : Number(one("vcpus")),
+    cmdline: keys.cmdline,
+    memoryKiB: keys.memory,
+    vcpus: keys.vcpus,
     nics,
     disks: disks.map((disk) => ({ ...disk, file: resolve(disk.file) })),
     rumprunConfig,
-    onCrash: one("on_crash") as Action | undefined,
+    onCrash: keys.on_crash,
     extra,
-    scriptTimeout: 1000 *
-      Number(one("script_timeout") ?? DEFAULT_SCRIPT_TIMEOUT),
-    saveDir: resolve(one("save_dir") ?? SAVE_DIR),
+    scriptTimeout: 1000 * keys.script_timeout,
+    saveDir: resolve(keys.save_dir),
   };
 }
 

@@ -3,12 +3,10 @@
  *
  * @module
  */
+import { ValueError } from "../../values/readers.ts";
 
 /** Seconds that a hotplug script may take: more than any needs, also on a host that is busy. */
 export const DEFAULT_SCRIPT_TIMEOUT = 30;
-
-/** Where domains are saved unless it is said. */
-export const SAVE_DIR = "/var/lib/jitsu/libxl";
 
 /** The hotplug script of Jitsu's own, as the key `script` names it. */
 export const FAST_SCRIPT = "fast";
@@ -23,21 +21,18 @@ const KIB: Record<string, number> = {
 };
 const KB = 1000 / 1024;
 
-export const MEMORY_SYNTAX =
-  "a size: a number of KiB, or one with KiB, MiB or GiB";
-
-/** A size of memory in KiB, rounded down; undefined where the text is none. A bare number is KiB. */
-export function parseMemory(text: string): number | undefined {
+/** A size of memory in KiB, rounded down. A bare number is KiB. */
+export function readMemory(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(?:([kmgt])(i?b)?)?$/i.exec(text);
-  if (match === null) return undefined;
-  const [, number, letter = "", suffix = ""] = match;
+  const [, number = "", letter = "", suffix = ""] = match ?? [];
   const unit = KIB[letter.toLowerCase()];
   // kB, MB and GB are powers of 1000.
   const decimal = suffix.toLowerCase() === "b"
     ? KB ** (Math.log2(unit) / 10 + 1)
     : 1;
   const size = Math.floor(Number(number) * unit * decimal);
-  return size > 0 && Number.isSafeInteger(size) ? size : undefined;
+  if (size > 0 && Number.isSafeInteger(size)) return size;
+  throw new ValueError("a size: a number of KiB, or one with KiB, MiB or GiB");
 }
 
 /** The types of guests (`libxl_domain_type`). */
@@ -61,30 +56,32 @@ export interface Disk {
   readOnly: boolean;
 }
 
-export const DISK_SYNTAX =
-  `FILE@DEVICE, such as data.img@xvda, and where needed :${
-    DISK_FORMATS.join(", :")
-  } or :ro`;
-
-/** `FILE@DEVICE[:FORMAT][:ro|:rw]`; undefined where the text is not that. */
-export function parseDisk(text: string): Disk | undefined {
-  const match = /^(.+)@([a-z]+[a-z0-9]*)((?::[a-z0-9]+)*)$/.exec(text);
-  if (match === null) return undefined;
-  const [, file, vdev, options] = match;
+/** `FILE@DEVICE[:FORMAT][:ro|:rw]`. */
+export function readDisk(text: string): Disk {
+  const [, file, vdev, options] =
+    /^(.+)@([a-z]+[a-z0-9]*)((?::[a-z0-9]+)*)$/.exec(text) ?? [];
+  if (file === undefined) throw notDisk();
   const disk: Disk = { file, vdev, format: "raw", readOnly: false };
   for (const option of options.split(":").slice(1)) {
     const format = DISK_FORMATS.find((each) => each === option);
     if (format !== undefined) disk.format = format;
     else if (option === "ro" || option === "rw") {
       disk.readOnly = option === "ro";
-    } else return undefined;
+    } else throw notDisk();
   }
   return disk;
 }
 
-export const MAC_SYNTAX = "six pairs of hex digits with colons";
+function notDisk(): ValueError {
+  const formats = DISK_FORMATS.join(", :");
+  return new ValueError(
+    `FILE@DEVICE, such as data.img@xvda, and where needed :${formats} or :ro`,
+  );
+}
 
-/** Whether it is the MAC address of one network interface, not of a group. */
-export function isMac(text: string): boolean {
-  return /^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/i.test(text);
+/** The MAC address of one network interface, not of a group; in lower case. */
+export function readMac(text: string): string {
+  const mac = text.toLowerCase();
+  if (/^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/.test(mac)) return mac;
+  throw new ValueError("six pairs of hex digits with colons");
 }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { ValueError } from "../../values/readers.ts";
 
 /** Whom a process runs as. */
 export interface Account {
@@ -13,6 +14,19 @@ export interface Account {
   name?: string;
   home?: string;
   shell?: string;
+}
+
+/** Whom a process is to run as, by names or numbers. */
+export interface User {
+  user: string;
+  group?: string;
+}
+
+/** `USER` or `USER:GROUP`. */
+export function readUser(text: string): User {
+  const [, user, group] = /^([^:]+)(?::([^:]+))?$/.exec(text) ?? [];
+  if (user === undefined) throw new ValueError("USER or USER:GROUP");
+  return { user, group };
 }
 
 const isNumber = (text: string) => /^\d+$/.test(text);
@@ -28,16 +42,15 @@ function lookup(file: string, key: string): string[] | undefined {
 }
 
 /**
- * The account that `USER` or `USER:GROUP` names. Without a group it is the user's own.
+ * The account of a user. Without a group it is the user's own.
  *
  * Throws an `Error` that names the part which is not known and says what to do.
  */
 export function resolveAccount(
-  spec: string,
+  { user, group }: User,
   passwdFile = "/etc/passwd",
   groupFile = "/etc/group",
 ): Account {
-  const [user, group] = spec.split(":");
   const passwd = lookup(passwdFile, user);
   if (passwd === undefined && !isNumber(user)) {
     throw new Error(

@@ -5,16 +5,19 @@
  * @module
  */
 
+import { ValueError } from "../../values/readers.ts";
+
+const COMMAND = "a program and its arguments";
+
 /** What a backslash inside double quotes escapes; before anything else it stands for itself (POSIX, 2.2.3). */
 const ESCAPED_IN_DOUBLE_QUOTES = '$`"\\';
 
 /**
  * Splits a command into the program and its arguments.
  *
- * Throws a `SyntaxError` whose message is a noun phrase that says what was expected, where a quote is left open, the
- * command ends in a backslash, or there is no program.
+ * Throws {@linkcode ValueError} where a quote is left open, the command ends in a backslash, or there is no program.
  */
-export function parseArgv(command: string): string[] {
+export function readArgv(command: string): string[] {
   const words: string[] = [];
   let word: string | undefined;
   let quote: "'" | '"' | undefined;
@@ -25,7 +28,9 @@ export function parseArgv(command: string): string[] {
       quote = undefined;
     } else if (char === "\\" && quote !== "'") {
       if (i + 1 === command.length) {
-        throw new SyntaxError("a character after the \\ at the end");
+        throw new ValueError(
+          `${COMMAND}: a character is missing after the \\ at the end`,
+        );
       }
       const next = command[++i];
       word = (word ?? "") +
@@ -46,11 +51,13 @@ export function parseArgv(command: string): string[] {
     }
   }
   if (quote !== undefined) {
-    throw new SyntaxError(
-      `another ${quote} to close the one at character ${quoteAt + 1}`,
+    throw new ValueError(
+      `${COMMAND}: another ${quote} is missing to close the one at character ${
+        quoteAt + 1
+      }`,
     );
   }
   if (word !== undefined) words.push(word);
-  if (!words[0]) throw new SyntaxError("a program and its arguments");
+  if (!words[0]) throw new ValueError(COMMAND);
   return words;
 }

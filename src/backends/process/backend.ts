@@ -10,6 +10,7 @@ import {
   type MachineConfig,
 } from "../backend.ts";
 import { Children } from "./children.ts";
+import type { ProcessKeys } from "./description.ts";
 import { type ProcessHost, ProcessMachine } from "./machine.ts";
 import { bearingNone, Marks } from "./mark.ts";
 import { PipeReader } from "./pipes.ts";
@@ -26,16 +27,16 @@ function newHost(): ProcessHost {
 }
 
 /** See the module's comment. */
-export class ProcessBackend implements Backend {
+export class ProcessBackend implements Backend<ProcessKeys> {
   /** By name: what runs goes on under another configuration of the same name. */
   readonly #machines = new Map<string, ProcessMachine>();
   readonly #host = newHost();
   /** Whose each pidfile is. */
   readonly #pidfiles = new Map<string, string>();
 
-  async machine(config: MachineConfig): Promise<Machine> {
+  async machine(config: MachineConfig<ProcessKeys>): Promise<Machine> {
     const { name } = config;
-    const pidfile = config.keys.get("pidfile")?.[0];
+    const pidfile = config.keys.pidfile;
     const owner = pidfile && this.#pidfiles.get(pidfile);
     if (owner && owner !== name) {
       throw new BackendError(

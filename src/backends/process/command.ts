@@ -6,8 +6,8 @@
  */
 import { isAbsolute, resolve } from "node:path";
 import { BackendError, type MachineConfig } from "../backend.ts";
-import { type Account, resolveAccount } from "./accounts.ts";
-import { parseArgv } from "./argv.ts";
+import { type Account, resolveAccount, type User } from "./accounts.ts";
+import type { ProcessKeys } from "./description.ts";
 
 /** A command that is ready to be started. */
 export interface Command {
@@ -82,7 +82,7 @@ function findProgram(name: string, cwd: string, path: string): string {
   throw new Error(`not executable${where}: chmod +x it, or name another file`);
 }
 
-function accountOf(user: string): Account {
+function accountOf(user: User): Account {
   if (Deno.uid() !== 0) {
     throw new Error(
       "only root can run a process as another user: run Jitsu as root, or leave user out",
@@ -113,14 +113,11 @@ function environmentOfUser({ uid, name, home, shell }: Account) {
   return env;
 }
 
-function environmentOf(settings: readonly string[], account?: Account) {
+function environmentOf(settings: ProcessKeys["env"], account?: Account) {
   const env = account === undefined
     ? { ...inheritedEnvironment() }
     : environmentOfUser(account);
-  for (const setting of settings) {
-    const equals = setting.indexOf("=");
-    env[setting.slice(0, equals)] = setting.slice(equals + 1);
-  }
+  for (const { name, value } of settings) env[name] = value;
   return env;
 }
 
@@ -128,8 +125,7 @@ function environmentOf(settings: readonly string[], account?: Account) {
  * The command of a machine's `command`, `cwd`, `env` and `user` keys. Starts nothing.
  * Throws {@linkcode BackendError} that names the key, its value and what is wrong with it.
  */
-export function commandOf({ keys }: MachineConfig): Command {
-  const only = (key: string) => keys.get(key)?.[0];
+export function commandOf({ keys }: MachineConfig<ProcessKeys>): Command {
   const checked = <T>(key: string, value: string, check: () => T): T => {
     try {
       return check();
@@ -138,25 +134,20 @@ export function commandOf({ keys }: MachineConfig): Command {
     }
   };
 
-  const user = only("user");
-  const account = user === undefined
-    ? undefined
-    : checked("user", user, () => accountOf(user));
-  const environment = environmentOf(keys.get("env") ?? [], account);
-  const cwd = resolve(only("cwd") ?? ".");
+  const { user } = keys;
+  const account = user === undefined ? undefined : checked(
+    "user",
+    user.group === undefined ? user.user : `${user.user}:${user.group}`,
+    () => accountOf(user),
+  );
+  const environment = environmentOf(keys.env, account);
+  const cwd = resolve(keys.cwd ?? ".");
   checked("cwd", cwd, () => {
     if (!statOrUndefined(cwd)?.isDirectory) {
       throw new Error("no such directory: create it, or name another");
     }
   });
-  const text = only("command") ?? "";
-  const [argv0, ...args] = checked("command", text, () => {
-    try {
-      return parseArgv(text);
-    } catch (error) {
-      throw new Error(`expected ${(error as Error).message}`);
-    }
-  });
+  const [argv0, ...args] = keys.command;
   const path = environment.PATH ?? DEFAULT_PATH;
   const program = checked(
     "command",

@@ -16,6 +16,7 @@ import {
 } from "../backend.ts";
 import type { Children } from "./children.ts";
 import { type Command, commandOf } from "./command.ts";
+import type { ProcessKeys } from "./description.ts";
 import { ProcessGroup } from "./group.ts";
 import type { Marks } from "./mark.ts";
 import { logOutput } from "./output.ts";
@@ -34,14 +35,10 @@ import { within } from "../../wait.ts";
 const CLOSE_TERM_MS = 2000;
 const CLOSE_KILL_MS = 1000;
 
-function pidfileOf(config: MachineConfig): string | undefined {
-  return config.keys.get("pidfile")?.[0];
-}
-
 /** In milliseconds. */
-function gracePeriodOf(config: MachineConfig): number | undefined {
-  const killTimeout = config.keys.get("kill_timeout")?.[0];
-  return killTimeout === undefined ? undefined : Number(killTimeout) * 1000;
+function gracePeriodOf(config: MachineConfig<ProcessKeys>): number | undefined {
+  const { kill_timeout } = config.keys;
+  return kill_timeout === undefined ? undefined : kill_timeout * 1000;
 }
 
 /** What runs now. */
@@ -84,20 +81,20 @@ export class ProcessMachine implements Machine {
   #closed = false;
 
   private constructor(
-    config: MachineConfig,
+    config: MachineConfig<ProcessKeys>,
     host: ProcessHost,
     readonly release: () => void,
   ) {
     this.id = this.name = config.name;
     this.#command = commandOf(config);
-    this.#pidfile = pidfileOf(config);
+    this.#pidfile = config.keys.pidfile;
     this.gracePeriod = gracePeriodOf(config);
     this.#host = host;
   }
 
   /** Checks the configuration, and adopts the process that an earlier daemon left. */
   static async open(
-    config: MachineConfig,
+    config: MachineConfig<ProcessKeys>,
     host: ProcessHost,
     release: () => void,
   ): Promise<ProcessMachine> {
@@ -141,9 +138,9 @@ export class ProcessMachine implements Machine {
   }
 
   /** Goes by another configuration from the next start on. Throws {@linkcode BackendError}, and all stays as it was. */
-  reconfigure(config: MachineConfig): void {
+  reconfigure(config: MachineConfig<ProcessKeys>): void {
     const command = commandOf(config);
-    const pidfile = pidfileOf(config);
+    const pidfile = config.keys.pidfile;
     if (pidfile !== this.#pidfile && !this.isOff) {
       throw new BackendError(
         `pidfile=${pidfile ?? ""}: its process has ${

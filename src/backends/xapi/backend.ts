@@ -24,6 +24,7 @@ import {
   systemRoots,
   uncheckedHttp,
 } from "./http.ts";
+import type { XapiKeys } from "./description.ts";
 import { Login } from "./login.ts";
 import { Lookup } from "./lookup.ts";
 import { XapiMachine } from "./machine.ts";
@@ -96,7 +97,7 @@ async function openHttp(
   );
 }
 
-class XapiBackend implements Backend {
+class XapiBackend implements Backend<XapiKeys> {
   readonly session: Session;
   readonly mirror: Mirror;
   readonly tasks: Tasks;
@@ -111,7 +112,7 @@ class XapiBackend implements Backend {
     this.lookup = new Lookup(session);
   }
 
-  async machine(config: MachineConfig): Promise<Machine> {
+  async machine(config: MachineConfig<XapiKeys>): Promise<Machine> {
     const machine = new XapiMachine(this, config);
     await machine.find();
     return machine;

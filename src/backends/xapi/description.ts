@@ -3,8 +3,28 @@
  *
  * @module
  */
-import type { BackendDescription } from "../backend.ts";
+import type { ValuesOf } from "../../values/key.ts";
+import { readBoolean, readText } from "../../values/readers.ts";
+import type { BackendDescription, BackendKey } from "../backend.ts";
 import { CONNECT_EXPECTED, parseConnect } from "./connect.ts";
+
+const KEYS = [
+  {
+    name: "wait_for_ip",
+    read: readBoolean,
+    absent: "false",
+    waits: true,
+    doc:
+      "Whether to wait, before the answer, until the agent in the guest reports an IP address to the pool (`1` or `true`).",
+  },
+  {
+    name: "xapi_host",
+    read: readText,
+    doc:
+      "The one host of the pool, by name or UUID, to start the VM on. Default: whichever the pool chooses.",
+  },
+] as const satisfies readonly BackendKey[];
+export type XapiKeys = ValuesOf<typeof KEYS>;
 
 /** `-x xapi`: the VMs of a XenServer or XCP-ng pool. */
 export const XAPI: BackendDescription = {
@@ -13,21 +33,7 @@ export const XAPI: BackendDescription = {
     "VMs of a XenServer or XCP-ng pool, by name or uuid, on whatever host the pool chooses. `--connect` is a " +
     "host of the pool as `https://USER@HOST/`, `http://USER@HOST/` or just `HOST`, which is https; the user is root " +
     "unless given. `mode=shutdown` and `mode=suspend` need drivers in the guest; `mode=destroy` is a hard shutdown.",
-  keys: [
-    {
-      name: "wait_for_ip",
-      waits: true,
-      doc:
-        "Whether to wait, before the answer, until the agent in the guest reports an IP address to the pool (`1` or `true`).",
-      expected: (value) =>
-        /^(1|true|0|false)$/i.test(value) ? undefined : "true, false, 1 or 0",
-    },
-    {
-      name: "xapi_host",
-      doc:
-        "The one host of the pool, by name or UUID, to start the VM on. Default: whichever the pool chooses.",
-    },
-  ],
+  keys: KEYS,
   options: [
     {
       name: "xapi-ca",

@@ -26,7 +26,9 @@ export class Lookup {
   }
 
   /** The reference of a VM by its UUID, or by its name where it has none. Rejects with BackendError. */
-  async vm({ name, uuid }: MachineConfig): Promise<string> {
+  async vm(
+    { name, uuid }: Pick<MachineConfig, "name" | "uuid">,
+  ): Promise<string> {
     if (uuid !== undefined) {
       try {
         const ref = await this.#session.call("VM.get_by_uuid", uuid);

@@ -14,6 +14,7 @@ import {
   type StateListener,
 } from "../backend.ts";
 import { Condition } from "./condition.ts";
+import type { XapiKeys } from "./description.ts";
 import { isXapiError, NoSuchVm } from "./errors.ts";
 import { GuestAddress } from "./guest_address.ts";
 import type { Lookup } from "./lookup.ts";
@@ -68,7 +69,7 @@ export class XapiMachine implements Machine {
   onReboot?: (reason: string) => void;
   readonly mark: MarkPlace;
   readonly #pool: Pool;
-  readonly #config: MachineConfig;
+  readonly #config: MachineConfig<XapiKeys>;
   #id = "";
   /** The UUID of the host that it is pinned to, if it is. */
   #host?: string;
@@ -82,7 +83,7 @@ export class XapiMachine implements Machine {
   /** Told whenever the VM may have changed. */
   readonly #condition = new Condition();
 
-  constructor(pool: Pool, config: MachineConfig) {
+  constructor(pool: Pool, config: MachineConfig<XapiKeys>) {
     this.name = config.name;
     this.#pool = pool;
     this.#config = config;
@@ -90,7 +91,7 @@ export class XapiMachine implements Machine {
       vm: await this.#current(),
       ref: this.#ref,
     }));
-    if (/^(1|true)$/i.test(config.keys.get("wait_for_ip")?.at(-1) ?? "")) {
+    if (config.keys.wait_for_ip) {
       this.readiness = new GuestAddress(
         this.name,
         pool.session,
@@ -109,7 +110,7 @@ export class XapiMachine implements Machine {
   /** Looks for the VM. Rejects with BackendError when there is none that could be started. */
   async find(): Promise<void> {
     try {
-      const host = this.#config.keys.get("xapi_host")?.at(-1);
+      const host = this.#config.keys.xapi_host;
       if (host !== undefined) this.#host = await this.#pool.lookup.host(host);
       await this.#current();
     } catch (error) {

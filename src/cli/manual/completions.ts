@@ -5,7 +5,8 @@
  * @module
  */
 import { type Command, COMMANDS, type SHELLS } from "../read/commands.ts";
-import { BACKEND_OPTIONS, type Option, OPTIONS } from "../read/options.ts";
+import type { Option } from "../../values/key.ts";
+import { BACKEND_OPTIONS, OPTIONS } from "../read/options.ts";
 
 const SERVE: readonly Option[] = [...OPTIONS, ...BACKEND_OPTIONS];
 const ALL: readonly Command[] = COMMANDS;

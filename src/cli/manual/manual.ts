@@ -5,11 +5,12 @@
  *
  * @module
  */
-import type { BackendDescription, BackendKey } from "../../backends/backend.ts";
+import type { BackendDescription } from "../../backends/backend.ts";
 import { BACKENDS } from "../../backends/registry.ts";
+import type { Key, Option } from "../../values/key.ts";
 import { type Command, COMMANDS } from "../read/commands.ts";
 import { COMMON_KEYS } from "../read/keys.ts";
-import { type Option, OPTIONS } from "../read/options.ts";
+import { OPTIONS } from "../read/options.ts";
 
 const ALL_OPTIONS: readonly Option[] = OPTIONS;
 
@@ -73,9 +74,12 @@ function optionBlock({ name, short, value, absent, bare, doc }: Option): Block {
   return { term, text: doc };
 }
 
-function keyBlock({ name, doc, required, repeatable }: BackendKey): Block {
-  const notes = [required && "required", repeatable && "repeatable"]
-    .filter(Boolean);
+function keyBlock({ name, doc, required, repeatable, absent }: Key): Block {
+  const notes = [
+    required && "required",
+    repeatable && "repeatable",
+    absent && `absent=${absent}`,
+  ].filter(Boolean);
   return {
     term: `\`${name}\`` + (notes.length > 0 ? ` (${notes.join(", ")})` : ""),
     text: doc,

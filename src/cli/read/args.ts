@@ -6,14 +6,10 @@
  */
 import { FileError, readTrusted } from "../../files.ts";
 import { type ConfigFile, readConfigFile } from "./config_file.ts";
-import { type Given, readOption } from "./given.ts";
-import {
-  BACKEND_OPTIONS,
-  type Option,
-  OPTIONS,
-  type OptionValues,
-} from "./options.ts";
-import { printable, quoted } from "../text.ts";
+import type { Given, Option } from "../../values/key.ts";
+import { readOption } from "./given.ts";
+import { BACKEND_OPTIONS, OPTIONS, type OptionValues } from "./options.ts";
+import { printable, quoted } from "../../values/text.ts";
 import { readWords } from "./words.ts";
 
 /** A command line, read as far as it could be. */

@@ -25,11 +25,11 @@ import {
 import {
   type HELP_FORMATS,
   NO_FORWARDER,
-  type Option,
   OPTIONS,
   type OptionValues,
 } from "./options.ts";
-import { didYouMean, quoted } from "../text.ts";
+import type { Option } from "../../values/key.ts";
+import { didYouMean, quoted } from "../../values/text.ts";
 import { readSpec, readUnikernels } from "./unikernels.ts";
 
 /** What the user wants. */

@@ -5,11 +5,12 @@
  * @module
  */
 import { readWords } from "./words.ts";
-import { type Given, readOption } from "./given.ts";
-import { type Option, OPTIONS } from "./options.ts";
-import { didYouMean, printable } from "../text.ts";
+import type { Given, Option } from "../../values/key.ts";
+import { readOption } from "./given.ts";
+import { OPTIONS } from "./options.ts";
+import { didYouMean, printable } from "../../values/text.ts";
 import { INITS, SERVICE_BACKENDS } from "../../service/choices.ts";
-import { readChoice, readCount, readDirectory } from "./values.ts";
+import { readChoice, readCount, readDirectory } from "../../values/readers.ts";
 
 /** The shells that there are completions for. */
 export const SHELLS = ["bash", "fish", "zsh"] as const;

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { quoted } from "../text.ts";
+import { quoted } from "../../values/text.ts";
 
 /** A key and its value, as they were written. */
 export interface Pair {

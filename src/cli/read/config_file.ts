@@ -8,9 +8,8 @@
 import { parse, TomlError } from "smol-toml";
 import type { Pair } from "./config.ts";
 import { lineFinder } from "./config_lines.ts";
-import type { Given } from "./given.ts";
-import type { Option } from "./options.ts";
-import { didYouMean, printable } from "../text.ts";
+import type { Given, Option } from "../../values/key.ts";
+import { didYouMean, printable } from "../../values/text.ts";
 
 /** A unikernel of the file. */
 export interface FileUnikernel {

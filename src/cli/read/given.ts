@@ -3,17 +3,7 @@
  *
  * @module
  */
-import type { Option } from "./options.ts";
-import { controlIn } from "../../visible.ts";
-import { quoted } from "../text.ts";
-import { ValueError } from "./values.ts";
-
-/** What an option was given, once. */
-export interface Given {
-  text: string;
-  /** Which option it is and where it stands, for messages: `"option --ttl"`, `"jitsu.toml:3: ttl"`. */
-  readonly where: string;
-}
+import { type Given, type Option, readValue } from "../../values/key.ts";
 
 /**
  * The value of an option: an array of values where it is repeatable, true or false where it is a flag, `undefined`
@@ -25,34 +15,17 @@ export function readOption(
   given: readonly Given[],
   problems: string[],
 ): unknown {
-  const { read } = option;
+  const { read, bare } = option;
   if (read === undefined) return given.length > 0;
-  const values = given.flatMap((each) => {
-    const { text: typed } = each;
-    const text = typed === "" ? option.bare : typed;
-    if (text === undefined) {
-      problems.push(`${each.where} needs a value: ${option.value}`);
-      return [];
-    }
-    const wrong = controlIn(text);
-    if (wrong !== undefined) {
-      problems.push(`${each.where} ${quoted(text)} ${wrong}`);
-      return [];
-    }
-    try {
-      return [read(text)];
-    } catch (error) {
-      if (!(error instanceof ValueError)) throw error;
-      problems.push(`${each.where} ${quoted(text)} is not ${error.message}`);
-      return [];
-    }
+  const full = given.flatMap((each) => {
+    if (each.text !== "") return [each];
+    if (bare !== undefined) return [{ text: bare, where: each.where }];
+    problems.push(`${each.where} needs a value: ${option.value}`);
+    return [];
   });
-  if (option.repeatable) return values;
-  if (given.length > 1) {
-    problems.push(
-      `${given[0].where} is given ${given.length} times, once is the most`,
-    );
-  }
-  if (values.length > 0) return values.at(-1);
-  return option.absent === undefined ? undefined : read(option.absent);
+  return readValue(
+    { ...option, read },
+    full,
+    (problem) => problems.push(problem),
+  );
 }

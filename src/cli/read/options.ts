@@ -8,51 +8,29 @@ import { PRIVATE_ANSWERS } from "../../dns/forward/private_answers.ts";
 import { START_PROOFS } from "../../dns/serve/guard.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../../log.ts";
 import { ADOPTIONS, ANSWERS, STOP_MODES } from "../../summon/unikernel.ts";
+import type { Option, ValuesOf } from "../../values/key.ts";
 import {
   readBindAddress,
-  readChoice,
-  readCount,
   readDnsName,
   readDomainServer,
-  type Reader,
   readInterface,
-  readLimit,
   readListenPort,
   readNetwork,
   readNsid,
   readPort,
-  readSeconds,
   readServer,
+  readTtl,
+  type ServerText,
+} from "../../values/network.ts";
+import {
+  readChoice,
+  readCount,
+  readLimit,
+  readSeconds,
   readStale,
   readText,
-  readTtl,
   readUuid,
-  type ServerText,
-} from "./values.ts";
-
-/** An option of the command line. */
-export interface Option {
-  /** The long name, without its dashes. */
-  name: string;
-  /** The short name, one letter. */
-  short?: string;
-  /** What the value is called; a flag has neither this nor `read`. */
-  value?: string;
-  /** Makes the value of the text. */
-  read?: Reader<unknown>;
-  /** The value that counts when the option is not given, as it would be typed. */
-  absent?: string;
-  /** The value that counts when the option is given without one; where there is this, a value comes after `=`. */
-  bare?: string;
-  /** Whether it may be given several times; its value is an array then. */
-  repeatable?: boolean;
-  /** Values to choose from, for the shells' completions. */
-  choices?: readonly string[];
-  /** Whether a reload of the configuration applies it; any other counts from the next start on. */
-  reloads?: boolean;
-  /** What it means, in sentences; words to type stand in backquotes. */
-  doc: string;
-}
+} from "../../values/readers.ts";
 
 /** The formats of `--help`. */
 export const HELP_FORMATS = ["pager", "plain", "groff"] as const;
@@ -372,12 +350,5 @@ export const BACKEND_OPTIONS: readonly Option[] = BACKENDS.flatMap((
   { options = [] },
 ) => options.map((each) => each.value ? { ...each, read: readText } : each));
 
-type Table = typeof OPTIONS[number];
 /** What the options mean, by their long names: `undefined` for one that was not given and has no default. */
-export type OptionValues = {
-  [O in Table as O["name"]]: O extends { read: Reader<infer T> }
-    ? O extends { repeatable: true } ? T[]
-    : O extends { absent: string } ? T
-    : T | undefined
-    : boolean;
-};
+export type OptionValues = ValuesOf<typeof OPTIONS>;

@@ -6,42 +6,20 @@
 import { isIPv4 } from "node:net";
 import {
   type BackendDescription,
-  type BackendKey,
   noEthernet,
   notXen,
 } from "../../backends/backend.ts";
 import { BACKENDS } from "../../backends/registry.ts";
-import {
-  type Adoption,
-  ADOPTIONS,
-  type Answer,
-  ANSWERS,
-  STOP_MODES,
-  type StopMode,
-  type Unikernel,
+import type {
+  Adoption,
+  Answer,
+  StopMode,
+  Unikernel,
 } from "../../summon/unikernel.ts";
+import { type Key, readKeys, type Report } from "../../values/key.ts";
+import { didYouMean, printable } from "../../values/text.ts";
 import { formatConfig, type Pair } from "./config.ts";
 import { COMMON_KEYS } from "./keys.ts";
-import { controlIn } from "../../visible.ts";
-import { didYouMean, printable, quoted } from "../text.ts";
-import {
-  readAddress,
-  readBoolean,
-  readChoice,
-  readDnsName,
-  type Reader,
-  readNic,
-  readPort,
-  readSeconds,
-  readText,
-  readTtl,
-  readUuid,
-  ValueError,
-} from "./values.ts";
-
-/** Seconds, as the help text of the keys has them. */
-const DEFAULT_SHUTDOWN_TIMEOUT = 60;
-const DEFAULT_WAIT_TIMEOUT = 4;
 
 /** What holds for a unikernel whose CONFIG does not say otherwise, and which backend's keys it may have. */
 export interface Defaults {
@@ -58,9 +36,6 @@ export interface Defaults {
   connect?: string;
 }
 
-/** Told what is wrong, and with which key where it is there. */
-export type Report = (problem: string, key?: string) => void;
-
 /**
  * Makes the unikernel of its keys and values. What is wrong with them is reported, a line each; the
  * unikernel is then only good for finding out what else is wrong.
@@ -76,50 +51,29 @@ export function readUnikernel(
     if (values) values.push(value);
     else given.set(key, [value]);
   }
-  checkKeys(given, defaults.backend, report);
+  const { backend } = defaults;
+  if (backend) checkNames(given.keys(), backend, report);
+  for (
+    const { name, required } of [
+      ...COMMON_KEYS,
+      ...backend?.keys ?? [],
+    ] as readonly Key[]
+  ) {
+    if (required && !given.has(name)) report(`${name} is missing`);
+  }
+  if (!given.has("name") && !given.has("uuid")) {
+    report("name is missing (or uuid)");
+  }
   checkCapabilities(given, defaults, report);
-
-  function all<T>(key: string, read: Reader<T>): T[] {
-    return (given.get(key) ?? []).flatMap((text) => {
-      try {
-        return [read(text)];
-      } catch (error) {
-        if (!(error instanceof ValueError)) throw error;
-        report(`${key} ${quoted(text)} is not ${error.message}`, key);
-        return [];
-      }
-    });
-  }
-  function set<T>(key: string, read: Reader<T>): T[] {
-    const values = all(key, read);
-    const once = new Set<T>(), again = new Set<T>();
-    for (const value of values) (once.has(value) ? again : once).add(value);
-    for (const value of again) {
-      report(`${key} ${value} is given more than once`, key);
-    }
-    return values;
-  }
-  const one = <T>(key: string, read: Reader<T>) => all(key, read).at(-1);
-
-  const dns = set("dns", readDnsName);
-  const addresses = set("ip", readAddress);
-  const uuid = one("uuid", readUuid);
-  const name = one("name", readText) ?? uuid ?? "";
-  const mode = one("mode", readChoice(STOP_MODES)) ?? defaults.mode;
-  const responseDelay = one("response_delay", readSeconds);
-  const shutdownTimeout = one("shutdown_timeout", readSeconds) ??
-    DEFAULT_SHUTDOWN_TIMEOUT;
-  const ttl = one("ttl", readTtl) ?? defaults.ttl;
-  const useSynjitsu = one("use_synjitsu", readBoolean) ?? false;
-  const synjitsuNic = one("synjitsu_nic", readNic) ?? 0;
-  const catchNic = one("catch_nic", readNic) ?? 0;
-  const answer = one("answer", readChoice(ANSWERS)) ?? defaults.answer;
-  const adopt = one("adopt", readChoice(ADOPTIONS)) ?? defaults.adopt ??
-    (mode === "suspend" ? "stop" : "leave");
-  const waitForKey = one("wait_for_key", readText);
-  const waitForTcp = one("wait_for_tcp", readPort);
-  const waitRequired = one("wait_required", readBoolean) ?? false;
-  const waitTimeout = one("wait_timeout", readSeconds) ?? DEFAULT_WAIT_TIMEOUT;
+  const own = readKeys(backend?.keys ?? [], given, report);
+  const keys = readKeys(COMMON_KEYS, given, report);
+  checkDistinct("dns", keys.dns, report);
+  checkDistinct("ip", keys.ip, report);
+  const { ip: addresses, use_synjitsu: useSynjitsu, uuid } = keys;
+  const name = keys.name ?? uuid ?? "";
+  const mode = keys.mode ?? defaults.mode;
+  const answer = keys.answer ?? defaults.answer;
+  const waitForTcp = keys.wait_for_tcp;
 
   if (useSynjitsu && addresses.length > 0 && !addresses.some(isIPv4)) {
     report(
@@ -141,8 +95,8 @@ export function readUnikernel(
       "answer",
     );
   }
-  const backendWaits = (defaults.backend?.keys ?? []).some(({ name, waits }) =>
-    waits && one(name, readBoolean)
+  const backendWaits = (backend?.keys ?? []).some(({ name, waits }) =>
+    waits && own[name]
   );
   if (
     !given.has("wait_for_key") && !given.has("wait_for_tcp") && !backendWaits
@@ -152,79 +106,58 @@ export function readUnikernel(
       report(`${key} means nothing without wait_for_tcp or wait_for_key`, key);
     }
   }
-  const notMachine = defaults.backend?.notMachine?.({ name, uuid });
+  const notMachine = backend?.notMachine?.({ name, uuid });
   if (notMachine !== undefined) report(notMachine, uuid ? "uuid" : "name");
   return {
     name,
-    dns,
+    dns: keys.dns,
     addresses,
-    ttl,
+    ttl: keys.ttl ?? defaults.ttl,
     mode,
-    shutdownTimeout,
-    adopt,
+    shutdownTimeout: keys.shutdown_timeout,
+    adopt: keys.adopt ?? defaults.adopt ??
+      (mode === "suspend" ? "stop" : "leave"),
     readiness: {
-      responseDelay: responseDelay ??
+      responseDelay: keys.response_delay ??
         (waitForTcp === undefined && !backendWaits ? defaults.delay : 0),
       waitForTcp,
-      waitForKey,
-      waitTimeout,
-      waitRequired,
+      waitForKey: keys.wait_for_key,
+      waitTimeout: keys.wait_timeout,
+      waitRequired: keys.wait_required,
     },
     useSynjitsu,
-    synjitsuNic,
-    catchNic,
+    synjitsuNic: keys.synjitsu_nic,
+    catchNic: keys.catch_nic,
     answer,
     spec: formatConfig(pairs),
     fromFile: false,
-    machine: {
-      name,
-      uuid,
-      keys: new Map(
-        (defaults.backend?.keys ?? []).flatMap((key) => {
-          const values = given.get(key.name);
-          return values ? [[key.name, values]] : [];
-        }),
-      ),
-    },
+    machine: { name, uuid, keys: own },
   };
 }
 
-/** Checks what can be said of the keys without reading common values, and the values of the backend's own keys. */
-function checkKeys(
-  given: ReadonlyMap<string, readonly string[]>,
-  backend: BackendDescription | undefined,
+/** Checks that the keys are those of all unikernels or of the backend. */
+function checkNames(
+  names: Iterable<string>,
+  backend: BackendDescription,
   report: Report,
 ): void {
-  const known = [...COMMON_KEYS, ...backend?.keys ?? []];
-  for (const [name, values] of given) {
-    const key = known.find((each) => each.name === name);
-    if (key === undefined) {
-      if (backend) report(unknownKey(name, known, backend), name);
-      continue;
-    }
-    if (values.length > 1 && !key.repeatable) {
-      report(
-        `${name} is given ${values.length} times, once is the most`,
-        name,
-      );
-    }
-    for (const value of values) {
-      const wrong = controlIn(
-        key.hasLines ? value.replace(/[\t\n]/g, " ") : value,
-      );
-      if (wrong !== undefined) {
-        report(`${name} ${quoted(value)} ${wrong}`, name);
-      }
-      const expected = key.expected?.(value);
-      if (expected === undefined) continue;
-      report(`${name} ${quoted(value)}: expected ${expected}`, name);
-    }
+  const known: readonly Key[] = [...COMMON_KEYS, ...backend.keys];
+  for (const name of names) {
+    if (known.some((key) => key.name === name)) continue;
+    report(unknownKey(name, known, backend), name);
   }
-  for (const { name, required } of known) {
-    if (required && !given.has(name)) report(`${name} is missing`);
-  }
-  if (!given.has("name") && !given.has("uuid")) {
-    report("name is missing (or uuid)");
+}
+
+/** Checks that no value is there twice. */
+function checkDistinct(
+  key: string,
+  values: readonly string[],
+  report: Report,
+): void {
+  const once = new Set<string>(), again = new Set<string>();
+  for (const value of values) (once.has(value) ? again : once).add(value);
+  for (const value of again) {
+    report(`${key} ${value} is given more than once`, key);
   }
 }
 
@@ -252,7 +185,7 @@ function checkCapabilities(
 
 function unknownKey(
   name: string,
-  known: readonly BackendKey[],
+  known: readonly Key[],
   backend: BackendDescription,
 ): string {
   const other = BACKENDS.find(({ keys }) =>

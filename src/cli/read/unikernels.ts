@@ -8,7 +8,7 @@ import type { Unikernel } from "../../summon/unikernel.ts";
 import { suggestCommand } from "./commands.ts";
 import { isCutOff, type Pair, parseConfig } from "./config.ts";
 import type { FileUnikernel } from "./config_file.ts";
-import { printable, quoted } from "../text.ts";
+import { printable, quoted } from "../../values/text.ts";
 import { type Defaults, readUnikernel } from "./unikernel.ts";
 
 /** Where a unikernel is described, and what is wrong there. */

@@ -5,8 +5,8 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
-import type { Option } from "./options.ts";
-import { didYouMean, printable } from "../text.ts";
+import type { Option } from "../../values/key.ts";
+import { didYouMean, printable } from "../../values/text.ts";
 
 /** A command line, sorted as far as it could be. */
 export interface Words {

@@ -1,10 +1,10 @@
 import {
-  assert,
   assertEquals,
   assertMatch,
   assertNotMatch,
   assertRejects,
   assertStringIncludes,
+  assertThrows,
 } from "@std/assert";
 import {
   type Backend,
@@ -12,10 +12,14 @@ import {
   type Machine,
   type MachineConfig,
 } from "../../../src/backends/backend.ts";
-import { LIBVIRT } from "../../../src/backends/libvirt/description.ts";
+import {
+  LIBVIRT,
+  type LibvirtKeys,
+} from "../../../src/backends/libvirt/description.ts";
 import { gc } from "../../ffi/gc.ts";
 import { until } from "../../until.ts";
 import { domainXml, missing, TEST_URI, TestHypervisor } from "./hypervisor.ts";
+import { machineConfig } from "../machine_config.ts";
 
 function test(
   name: string,
@@ -35,14 +39,9 @@ function test(
 
 function config(
   name: string,
-  more: Partial<MachineConfig> & { suspend?: string } = {},
+  more: { uuid?: string; suspend?: string } = {},
 ): MachineConfig {
-  const { suspend, ...rest } = more;
-  return {
-    name,
-    keys: new Map(suspend === undefined ? [] : [["suspend", [suspend]]]),
-    ...rest,
-  };
+  return machineConfig(LIBVIRT, name, more);
 }
 
 /** Collects what the machine tells of its state. */
@@ -387,7 +386,7 @@ Deno.test(
         `
       import { LIBVIRT } from ${JSON.stringify(description)};
       const backend = await LIBVIRT.open({ connect: "${TEST_URI}" });
-      const machine = await backend.machine({ name: "test", keys: new Map() });
+      const machine = await backend.machine(config("test"));
       await machine.destroy();
       await machine.suspend().catch(() => {});
       await backend.close();
@@ -572,10 +571,9 @@ Deno.test("connections that fail at the same time each have their own error", {
   );
 });
 
-Deno.test("suspend= takes memory or disk", () => {
-  const key = LIBVIRT.keys.find(({ name }) => name === "suspend");
-  assertEquals(key?.expected?.("memory"), undefined);
-  assertEquals(key?.expected?.("disk"), undefined);
-  assertEquals(key?.expected?.("tape"), "memory or disk");
-  assert(!key?.repeatable);
+Deno.test("suspend= takes memory or disk, and is memory unless it is given", () => {
+  const { suspend } = machineConfig<LibvirtKeys>(LIBVIRT, "www").keys;
+  assertEquals(suspend, "memory");
+  const tape = () => machineConfig(LIBVIRT, "www", { suspend: "tape" });
+  assertThrows(tape, Error, 'suspend "tape" is not one of memory, disk');
 });

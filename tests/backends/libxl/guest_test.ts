@@ -5,18 +5,24 @@ import {
   assertRejects,
 } from "@std/assert";
 import { BackendError } from "../../../src/backends/backend.ts";
+import {
+  LIBXL,
+  type LibxlKeys,
+} from "../../../src/backends/libxl/description.ts";
 import { domainConfig } from "../../../src/backends/libxl/domain_config.ts";
 import { macOf, readGuest, uuidOf } from "../../../src/backends/libxl/guest.ts";
-import { isMac } from "../../../src/backends/libxl/values.ts";
+import { readMac } from "../../../src/backends/libxl/values.ts";
+import { machineConfig } from "../machine_config.ts";
 
 /** Reads a guest called www from `key=value` words. */
 function guest(words: string[], uuid?: string) {
-  const keys = new Map<string, string[]>();
+  const keys: Record<string, string[]> = {};
   for (const word of words) {
     const [, key, value] = /^(\w+)=(.*)$/s.exec(word)!;
-    keys.set(key, [...keys.get(key) ?? [], value]);
+    (keys[key] ??= []).push(value);
   }
-  return readGuest({ name: "www", uuid, keys });
+  const config = machineConfig<LibxlKeys>(LIBXL, "www", keys);
+  return readGuest({ ...config, uuid });
 }
 
 const folder = await Deno.makeTempDir();
@@ -236,5 +242,5 @@ Deno.test("a UUID that was not given comes of the name, and MAC addresses of tha
   assertNotEquals(uuidOf("www"), uuidOf("www2"));
   const macs = new Set([0, 1, 2].map((nic) => macOf(uuidOf("www"), nic)));
   assertEquals(macs.size, 3);
-  for (const mac of macs) assert(isMac(mac) && mac.startsWith("02:"), mac);
+  for (const mac of macs) assert(readMac(mac).startsWith("02:"), mac);
 });

@@ -13,6 +13,8 @@ import { gc } from "../../ffi/gc.ts";
 import { openFiles } from "../../open_files.ts";
 import { run } from "../../run.ts";
 import { TINY } from "../../xen/dom0.ts";
+import { LIBXL } from "../../../src/backends/libxl/description.ts";
+import { machineConfig } from "../machine_config.ts";
 
 /** How many domains are made in all. */
 export const DOMAINS = 200;
@@ -64,12 +66,11 @@ if (import.meta.main) {
   const backend = await openLibxl();
   const keys = { kernel: TINY, memory: "4096", on_crash: "destroy" };
   // Side by side, as the summoner does it.
-  const machines = await Promise.all([1, 2, 3, 4].map((i) =>
-    backend.machine({
-      name: `leak${i}`,
-      keys: new Map(Object.entries(keys).map(([key, value]) => [key, [value]])),
-    })
-  ));
+  const machines = await Promise.all(
+    [1, 2, 3, 4].map((i) =>
+      backend.machine(machineConfig(LIBXL, `leak${i}`, keys))
+    ),
+  );
   const cycle = (count: number) =>
     Promise.all(machines.map(async (machine) => {
       for (let i = 0; i < count; i += machines.length) {

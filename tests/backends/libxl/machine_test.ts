@@ -35,6 +35,8 @@ import {
   xenstoreRead,
   xlCreate,
 } from "../../xen/dom0.ts";
+import { LIBXL } from "../../../src/backends/libxl/description.ts";
+import { machineConfig } from "../machine_config.ts";
 
 // Not by the first test that needs them: what a test loads, it has to unload.
 if (isDom0) {
@@ -59,17 +61,14 @@ async function withTiny(
   const log = collectLog("backend");
   const backend = await openLibxl();
   try {
-    const { uuid, ...keys }: Record<string, string> = {
-      kernel: TINY,
-      memory: "4096",
-      cmdline,
-      ...more,
-    };
-    const machine = await backend.machine({
-      name: "tiny",
-      uuid,
-      keys: new Map(Object.entries(keys).map(([key, value]) => [key, [value]])),
-    });
+    const machine = await backend.machine(
+      machineConfig(LIBXL, "tiny", {
+        kernel: TINY,
+        memory: "4096",
+        cmdline,
+        ...more,
+      }),
+    );
     const told: Subject["told"] = [];
     machine.onStateChange = (...change) => told.push(change);
     await use({ backend, machine, told });
@@ -191,10 +190,10 @@ test("another daemon adopts the domain, and removes one that was made only partl
   withTiny("", async ({ machine }) => {
     await machine.start();
     const domid = await machine.domainId!();
-    const config = {
-      name: "tiny",
-      keys: new Map([["kernel", [TINY]], ["memory", ["4096"]]]),
-    };
+    const config = machineConfig(LIBXL, "tiny", {
+      kernel: TINY,
+      memory: "4096",
+    });
     const second = await openLibxl();
     const adopted = await second.machine(config);
     assertEquals(await adopted.state(), "running");
@@ -238,10 +237,9 @@ test("a domain that somebody renamed is found by its UUID, and no second one is 
     await run(["xl", "rename", "tiny", "other"]);
     const second = await openLibxl();
     try {
-      const found = await second.machine({
-        name: "tiny",
-        keys: new Map([["kernel", [TINY]], ["memory", ["4096"]]]),
-      });
+      const found = await second.machine(
+        machineConfig(LIBXL, "tiny", { kernel: TINY, memory: "4096" }),
+      );
       assertEquals(await found.state(), "running");
       assertEquals(await found.start(), "found running");
       assertEquals(await found.domainId!(), domid);
@@ -267,10 +265,9 @@ test("a mark is what every Jitsu reads while the domain is there, and none is le
     await mark!.write("first");
     await mark!.write(text);
     const second = await openLibxl();
-    const same = await second.machine({
-      name: "tiny",
-      keys: new Map([["kernel", [TINY]], ["memory", ["4096"]]]),
-    });
+    const same = await second.machine(
+      machineConfig(LIBXL, "tiny", { kernel: TINY, memory: "4096" }),
+    );
     assertEquals(await same.mark!.read(), text);
     await second.close();
     await machine.destroy();
@@ -422,15 +419,14 @@ test("a hotplug script that hangs is killed, is what the error says, and leaves 
 test("where a hotplug script hangs as the backend closes, the domain that is being made is removed first", async () => {
   const script = await hangingScript();
   const backend = await openLibxl();
-  const machine = await backend.machine({
-    name: "tiny",
-    keys: new Map([
-      ["kernel", [TINY]],
-      ["memory", ["4096"]],
-      ["nic", ["br0"]],
-      ["script", [script]],
-    ]),
-  });
+  const machine = await backend.machine(
+    machineConfig(LIBXL, "tiny", {
+      kernel: TINY,
+      memory: "4096",
+      nic: "br0",
+      script,
+    }),
+  );
   const start = machine.start();
   start.catch(() => {});
   await until("it hangs", isHanging);
@@ -457,19 +453,16 @@ test("another description counts from the next start on", () =>
   withTiny("k", async ({ backend, machine }) => {
     await machine.start();
     const domid = await machine.domainId!();
-    const again = await backend.machine({
-      name: "tiny",
-      keys: new Map([
-        ["kernel", [TINY]],
-        ["memory", ["8MiB"]],
-        ["rumprun_config", [
-          new URL(import.meta.url).pathname.replace(
-            "machine_test.ts",
-            "rumprun.json",
-          ),
-        ]],
-      ]),
-    });
+    const again = await backend.machine(
+      machineConfig(LIBXL, "tiny", {
+        kernel: TINY,
+        memory: "8MiB",
+        rumprun_config: new URL(import.meta.url).pathname.replace(
+          "machine_test.ts",
+          "rumprun.json",
+        ),
+      }),
+    );
     assertEquals(again, machine);
     assertEquals(await machine.domainId!(), domid);
     await machine.destroy();

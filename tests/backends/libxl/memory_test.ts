@@ -7,6 +7,8 @@ import { loadLibXenstore } from "../../../src/xen/libxenstore.ts";
 import { run } from "../../run.ts";
 import { until } from "../../until.ts";
 import { isDom0, test, TINY } from "../../xen/dom0.ts";
+import { LIBXL } from "../../../src/backends/libxl/description.ts";
+import { machineConfig } from "../machine_config.ts";
 
 if (isDom0) {
   loadLibxl();
@@ -47,13 +49,12 @@ test("dom0 gives back what a guest lacks, or the error says what is missing and 
   const before = await memory();
   const backend = await openLibxl();
   try {
-    const machine = await backend.machine({
-      name: "large",
-      keys: new Map([
-        ["kernel", [TINY]],
-        ["memory", [`${before.free + 64}MiB`]],
-      ]),
-    });
+    const machine = await backend.machine(
+      machineConfig(LIBXL, "large", {
+        kernel: TINY,
+        memory: `${before.free + 64}MiB`,
+      }),
+    );
     const { message } = await assertRejects(
       () => machine.start(),
       BackendError,
@@ -70,10 +71,9 @@ test("dom0 gives back what a guest lacks, or the error says what is missing and 
     await machine.destroy();
     machine.release?.();
 
-    const larger = await backend.machine({
-      name: "larger",
-      keys: new Map([["kernel", [TINY]], ["memory", ["64GiB"]]]),
-    });
+    const larger = await backend.machine(
+      machineConfig(LIBXL, "larger", { kernel: TINY, memory: "64GiB" }),
+    );
     const error = await assertRejects(() => larger.start(), BackendError);
     assertMatch(error.message, /gives no more back \(.*\): stop other domains/);
   } finally {

@@ -1,5 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { resolveAccount } from "../../../src/backends/process/accounts.ts";
+import {
+  readUser,
+  resolveAccount,
+} from "../../../src/backends/process/accounts.ts";
 
 async function withFiles(
   test: (resolve: (spec: string) => unknown) => void,
@@ -14,7 +17,9 @@ async function withFiles(
       `${dir}/group`,
       "root:x:0:\nkvm:x:104:www\nwww:x:34:\n",
     );
-    test((spec) => resolveAccount(spec, `${dir}/passwd`, `${dir}/group`));
+    test((spec) =>
+      resolveAccount(readUser(spec), `${dir}/passwd`, `${dir}/group`)
+    );
   } finally {
     await Deno.remove(dir, { recursive: true });
   }

@@ -1,9 +1,10 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { parseArgv } from "../../../src/backends/process/argv.ts";
+import { ValueError } from "../../../src/values/readers.ts";
+import { readArgv } from "../../../src/backends/process/argv.ts";
 
 Deno.test("a command is split at blanks", () => {
-  assertEquals(parseArgv("  solo5-hvt\t--mem=32  www.hvt "), [
+  assertEquals(readArgv("  solo5-hvt\t--mem=32  www.hvt "), [
     "solo5-hvt",
     "--mem=32",
     "www.hvt",
@@ -11,7 +12,7 @@ Deno.test("a command is split at blanks", () => {
 });
 
 Deno.test("quotes keep blanks and join with what stands beside them", () => {
-  assertEquals(parseArgv(`a 'b c' "d e" f'g 'h"i j" '' ""`), [
+  assertEquals(readArgv(`a 'b c' "d e" f'g 'h"i j" '' ""`), [
     "a",
     "b c",
     "d e",
@@ -22,7 +23,7 @@ Deno.test("quotes keep blanks and join with what stands beside them", () => {
 });
 
 Deno.test("a backslash takes the next character as it is, but not within single quotes", () => {
-  assertEquals(parseArgv(String.raw`a\ b \' \\ 'c\d' "e\"f" "g\h"`), [
+  assertEquals(readArgv(String.raw`a\ b \' \\ 'c\d' "e\"f" "g\h"`), [
     "a b",
     "'",
     "\\",
@@ -33,21 +34,30 @@ Deno.test("a backslash takes the next character as it is, but not within single 
 });
 
 Deno.test("what only a shell understands is text", () => {
-  assertEquals(parseArgv("echo $HOME * > x | y && `z` # w ~"), [
+  assertEquals(readArgv("echo $HOME * > x | y && `z` # w ~"), [
     ..."echo $HOME * > x | y && `z` # w ~".split(" "),
   ]);
 });
 
 Deno.test("a command that is not whole says what is missing", () => {
   const cases: [string, string][] = [
-    ["a 'b", "another ' to close the one at character 3"],
-    ['a b"', 'another " to close the one at character 4'],
-    ["a \\", "a character after the \\ at the end"],
+    [
+      "a 'b",
+      "a program and its arguments: another ' is missing to close the one at character 3",
+    ],
+    [
+      'a b"',
+      'a program and its arguments: another " is missing to close the one at character 4',
+    ],
+    [
+      "a \\",
+      "a program and its arguments: a character is missing after the \\ at the end",
+    ],
     ["  ", "a program and its arguments"],
     ["'' a", "a program and its arguments"],
   ];
   for (const [command, expected] of cases) {
-    const error = assertThrows(() => parseArgv(command), SyntaxError);
+    const error = assertThrows(() => readArgv(command), ValueError);
     assertEquals(error.message, expected, command);
   }
 });
@@ -63,11 +73,11 @@ Deno.test("a real shell splits a command into the same words", () => {
         stderr: "null",
       }).outputSync();
       if (!success) {
-        assertThrows(() => parseArgv(`p ${text}`), SyntaxError);
+        assertThrows(() => readArgv(`p ${text}`), ValueError);
         return;
       }
       const words = new TextDecoder().decode(stdout).split("\0").slice(0, -1);
-      assertEquals(parseArgv(`p ${text}`), words);
+      assertEquals(readArgv(`p ${text}`), words);
     }),
     { numRuns: 300 },
   );

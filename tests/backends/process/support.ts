@@ -4,6 +4,11 @@
  * @module
  */
 import { BaseHandler, setup } from "@std/log";
+import { machineConfig } from "../machine_config.ts";
+import {
+  PROCESS,
+  type ProcessKeys,
+} from "../../../src/backends/process/description.ts";
 import { ProcessBackend } from "../../../src/backends/process/backend.ts";
 import { readStat } from "../../../src/procfs.ts";
 import { until } from "../../until.ts";
@@ -11,12 +16,7 @@ import { until } from "../../until.ts";
 export type Keys = Record<string, string | string[]>;
 
 export function config(name: string, keys: Keys) {
-  return {
-    name,
-    keys: new Map(
-      Object.entries(keys).map(([key, value]) => [key, [value].flat()]),
-    ),
-  };
+  return machineConfig<ProcessKeys>(PROCESS, name, keys);
 }
 
 /** A backend that is closed when it is disposed of, and what its machines told. */

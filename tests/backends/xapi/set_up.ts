@@ -13,6 +13,7 @@ import { XAPI } from "../../../src/backends/xapi/description.ts";
 import { collectLog } from "../../collect_log.ts";
 import { until } from "../../until.ts";
 import { type FakeOptions, FakeXapi, PASSWORD } from "./fake/server.ts";
+import { machineConfig } from "../machine_config.ts";
 
 /** A file for the time of a test. */
 export async function withFile<T>(
@@ -53,13 +54,9 @@ export function open(
 export function machine(
   backend: Backend,
   name: string,
-  { uuid, ...keys }: Record<string, string> = {},
+  keys: Record<string, string> = {},
 ): Promise<Machine> {
-  return backend.machine({
-    name,
-    uuid,
-    keys: new Map(Object.entries(keys).map(([key, value]) => [key, [value]])),
-  });
+  return backend.machine(machineConfig(XAPI, name, keys));
 }
 
 /** What a test has. */

@@ -17,6 +17,7 @@ import { run } from "../../run.ts";
 import { until } from "../../until.ts";
 import { booted, isDown } from "./guest.ts";
 import { type Guest, inSandbox, QEMU_URI, QemuRig } from "./rig.ts";
+import { machineConfig } from "../../backends/machine_config.ts";
 
 interface Setting {
   rig: QemuRig;
@@ -37,12 +38,9 @@ function test(
     const [guest] = rig.guests;
     const backend = await LIBVIRT.open({ connect: QEMU_URI });
     try {
-      const machine = await backend.machine({
-        name: guest.name,
-        keys: new Map(
-          Object.entries(keys).map(([key, value]) => [key, [value]]),
-        ),
-      });
+      const machine = await backend.machine(
+        machineConfig(LIBVIRT, guest.name, keys),
+      );
       const told: string[] = [];
       machine.onStateChange = (state) => told.push(state);
       await fn({ rig, guest, backend, machine, told });
@@ -304,7 +302,7 @@ test(
       const starting = machine.start().finally(() => isOver = true);
       // As many calls as a backend makes at once, and some more.
       const states = Array.from({ length: 20 }, () => machine.state());
-      const there = await other.machine({ name: "test", keys: new Map() });
+      const there = await other.machine(machineConfig(LIBVIRT, "test"));
       assertEquals(await there.state(), "running");
       // The threads of file I/O and look-ups of names are not all taken.
       await Deno.readTextFile("/proc/self/stat");
@@ -327,7 +325,7 @@ Deno.test(
     const [{ name }] = rig.guests;
     async function round() {
       const backend = await LIBVIRT.open({ connect: QEMU_URI });
-      const machine = await backend.machine({ name, keys: new Map() });
+      const machine = await backend.machine(machineConfig(LIBVIRT, name));
       await Promise.all(Array.from({ length: 20 }, () => machine.state()));
       const cutOff = assertRejects(() => machine.start(), BackendError);
       await rig.killLibvirtd();

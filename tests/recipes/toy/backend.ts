@@ -12,10 +12,11 @@ import {
   type StartAction,
   type StateListener,
 } from "../../../src/backends/backend.ts";
+import type { ToyKeys } from "./description.ts";
 
-export class ToyBackend implements Backend {
-  machine({ name, keys }: MachineConfig): Promise<Machine> {
-    return Promise.resolve(new ToyMachine(name, keys.get("file")![0]));
+export class ToyBackend implements Backend<ToyKeys> {
+  machine({ name, keys }: MachineConfig<ToyKeys>): Promise<Machine> {
+    return Promise.resolve(new ToyMachine(name, keys.file));
   }
 
   async close(): Promise<void> {}

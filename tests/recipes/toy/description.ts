@@ -3,12 +3,22 @@
  *
  * @module
  */
-import type { BackendDescription } from "../../../src/backends/backend.ts";
+import type { ValuesOf } from "../../../src/values/key.ts";
+import { readText } from "../../../src/values/readers.ts";
+import type {
+  BackendDescription,
+  BackendKey,
+} from "../../../src/backends/backend.ts";
+
+const KEYS = [
+  { name: "file", required: true, read: readText, doc: "The file." },
+] as const satisfies readonly BackendKey[];
+export type ToyKeys = ValuesOf<typeof KEYS>;
 
 export const TOY: BackendDescription = {
   name: "toy",
   doc: "Files: each is a machine that runs while it is there.",
-  keys: [{ name: "file", required: true, doc: "The file." }],
+  keys: KEYS,
   capabilities: {},
   open: async () => new (await import("./backend.ts")).ToyBackend(),
 };

@@ -3,50 +3,16 @@ import fc from "fast-check";
 import {
   readAddress,
   readBindAddress,
-  readBoolean,
-  readChoice,
-  readDirectory,
   readDnsName,
   readDomainServer,
-  type Reader,
   readListenPort,
   readPort,
-  readSeconds,
   readServer,
-  readStale,
-  readText,
   readTtl,
-  readUuid,
-  ValueError,
-} from "../../../src/cli/read/values.ts";
-import { parseName } from "../../../src/dns/wire/name.ts";
-
-/** What the reader makes of each text. */
-function assertReads<T>(read: Reader<T>, values: Record<string, T>) {
-  for (const [text, value] of Object.entries(values)) {
-    assertEquals(read(text), value, text);
-  }
-}
-
-/** What the reader says was expected instead of each text. */
-function assertRefuses(read: Reader<unknown>, texts: Record<string, string>) {
-  for (const [text, expected] of Object.entries(texts)) {
-    assertThrows(() => read(text), ValueError, expected, text);
-  }
-}
-
-Deno.test("a truth value is true, false, 1 or 0 in any case", () => {
-  assertReads(readBoolean, {
-    true: true,
-    TRUE: true,
-    "1": true,
-    False: false,
-    "0": false,
-  });
-  for (const text of ["", "yes", "2", "01", " 1", "truetrue"]) {
-    assertThrows(() => readBoolean(text), ValueError, "true, false, 1 or 0");
-  }
-});
+} from "../../src/values/network.ts";
+import { ValueError } from "../../src/values/readers.ts";
+import { parseName } from "../../src/dns/wire/name.ts";
+import { assertReads, assertRefuses } from "./assert.ts";
 
 Deno.test("a port is 1 to 65535, and a port to listen on may be 0", () => {
   assertReads(readPort, { "1": 1, "53": 53, "065": 65, "65535": 65535 });
@@ -74,81 +40,6 @@ Deno.test("a TTL is 1 to 2147483647 whole seconds", () => {
 
 Deno.test("a TTL of 0 is refused with the reason", () => {
   assertRefuses(readTtl, { "0": "stopped after 2 x TTL", "00": "2 x TTL" });
-});
-
-Deno.test("seconds may have a fraction and an exponent", () => {
-  assertReads(readSeconds, {
-    "0": 0,
-    "0.1": 0.1,
-    ".5": 0.5,
-    "2.": 2,
-    "1e-1": 0.1,
-    "1E2": 100,
-    "2147483": 2147483,
-  });
-});
-
-Deno.test("seconds that no timer can wait for are refused", () => {
-  for (
-    const text of [
-      "",
-      "-1",
-      "-0.1",
-      "2147484",
-      "1e400",
-      "Infinity",
-      "NaN",
-      ".",
-      "1s",
-      "0x1",
-      "1_0",
-    ]
-  ) {
-    assertThrows(
-      () => readSeconds(text),
-      ValueError,
-      "a number of seconds (0 to 2147483)",
-      text,
-    );
-  }
-});
-
-Deno.test("a choice is one of its words, and the nearest is suggested", () => {
-  const read = readChoice(["destroy", "suspend"]);
-  assertEquals(read("suspend"), "suspend");
-  assertRefuses(read, {
-    destory: "one of destroy, suspend; did you mean destroy?",
-    susp: "did you mean suspend?",
-    Destroy: "did you mean destroy?",
-  });
-  assertEquals(
-    assertThrows(() => read("constructor"), ValueError).message,
-    "one of destroy, suspend",
-  );
-});
-
-Deno.test("a text is anything but empty", () => {
-  assertEquals(readText(" "), " ");
-  assertThrows(() => readText(""), ValueError);
-});
-
-Deno.test("a UUID is read with and without hyphens, in any case", () => {
-  const uuid = "6e696eb7-09f4-484c-981b-8d34efa0304d";
-  assertReads(readUuid, {
-    [uuid]: uuid,
-    [uuid.toUpperCase()]: uuid,
-    [uuid.replaceAll("-", "")]: uuid,
-  });
-  for (
-    const text of [
-      "",
-      "www",
-      uuid + "0",
-      uuid.slice(1),
-      `{${uuid}}`,
-      "-" + uuid,
-    ]
-  ) assertThrows(() => readUuid(text), ValueError, "a UUID", text);
 });
 
 Deno.test("addresses come out in canonical text form", () => {
@@ -238,11 +129,6 @@ Deno.test("a domain has a server or, after its equals sign, none", () => {
   });
 });
 
-Deno.test("expired answers are given out for a week at the most", () => {
-  assertReads(readStale, { "1": 1, "604800": 604800 });
-  assertRefuses(readStale, { "0": "1 to 604800", "604801": "1 to 604800" });
-});
-
 Deno.test("an address to bind to may stand for all of the host's", () => {
   assertReads(readBindAddress, { "0.0.0.0": "0.0.0.0", "0::0": "::" });
   assertRefuses(readBindAddress, { "224.0.0.1": "a multicast address" });
@@ -322,16 +208,11 @@ Deno.test("no text makes a reader throw anything but a ValueError", () => {
   const readers = [
     readAddress,
     readBindAddress,
-    readBoolean,
     readDomainServer,
     readListenPort,
     readPort,
-    readSeconds,
     readServer,
-    readStale,
-    readText,
     readTtl,
-    readUuid,
   ];
   fc.assert(fc.property(
     fc.oneof(fc.string({ unit: "binary" }), fc.ipV4(), fc.ipV6(), fc.uuid()),
@@ -344,13 +225,4 @@ Deno.test("no text makes a reader throw anything but a ValueError", () => {
       }
     },
   ));
-});
-
-Deno.test("a directory that a unit or a script would read otherwise is refused", () => {
-  assertEquals(readDirectory("/opt/jitsu-0.4_1+a@b/"), "/opt/jitsu-0.4_1+a@b");
-  for (
-    const text of ["opt", "/a b", "/%h", "/$HOME", '/"', "/a\nExecStart=x"]
-  ) {
-    assertThrows(() => readDirectory(text), ValueError, "an absolute path");
-  }
 });

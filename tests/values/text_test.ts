@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { didYouMean, printable, quoted } from "../../src/cli/text.ts";
+import { didYouMean, printable, quoted } from "../../src/values/text.ts";
 
 Deno.test("a plain text is shown as it is", () => {
   assertEquals(printable("dns=www.example.org"), "dns=www.example.org");
