@@ -3,13 +3,19 @@
  * in whatever order the answers come.
  *
  * A connection costs memory and a file descriptor, so there is a bound on how many there are, on how long one may be
- * idle, and on how much it may have under way. Whoever may not ask is hung up on at once. When there are too many
+ * idle, and on how much it may have under way. Whoever may not ask is hung up on at once, and whoever is refused when
+ * that has been said. When there are too many
  * connections, the one that goes is the longest idle of the client or network that has the most (places.ts).
  *
  * @module
  */
 import { log } from "../../log.ts";
-import { HEADER_SIZE, MAX_MESSAGE } from "../wire/constants.ts";
+import {
+  HEADER_SIZE,
+  MAX_MESSAGE,
+  Rcode,
+  RCODE_MASK,
+} from "../wire/constants.ts";
 import { acceptAll } from "../../net/accept.ts";
 import { KnownPeer, type Peer, peerName } from "../../net/peer.ts";
 import { type Place, Places } from "../../net/places.ts";
@@ -154,8 +160,12 @@ class Connection implements Transport {
 
   #answer(query: Uint8Array): void {
     const length = this.#responder.respond(query, this.#out, this, this.peer);
-    if (length > 0) this.#write(this.#out.slice(0, length));
-    else if (length === LATER) this.#waiting++;
+    if (length > 0) {
+      this.#write(this.#out.slice(0, length));
+      if ((this.#out[3] & RCODE_MASK) === Rcode.REFUSED) this.drain();
+    } else if (length === LATER) {
+      this.#waiting++;
+    }
   }
 
   /** Sends a response that was not given at once. */

@@ -195,6 +195,17 @@ Deno.test({
   },
 });
 
+Deno.test("who is refused is told so and hung up on, when what else he asked is answered", async () => {
+  await using server = startServer();
+  using conn = await server.connect();
+  await send(conn, concat(query(1, "slow.test"), query(2, "www.example")));
+  const refused = await receive(conn);
+  assertEquals([refused?.id, refused?.rcode], [2, 5]);
+  server.slow.resolve();
+  assertEquals((await receive(conn))?.id, 1);
+  assertEquals(await receive(conn), undefined);
+});
+
 Deno.test("a server that drains answers those who wait, and hangs up", async () => {
   await using server = startServer();
   using conn = await server.connect();
