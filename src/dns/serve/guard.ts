@@ -72,7 +72,6 @@ export class Guard {
   /** The machines of those that are under way. */
   readonly #unproven = new Set<unknown>();
   readonly #nsid: Uint8Array | undefined;
-  #slip = false;
 
   constructor(options: GuardOptions) {
     const { nsid } = options;
@@ -127,8 +126,7 @@ export class Guard {
     }
     if (this.#responses.take(octets)) return Admission.ANSWER;
     // Every second one is told how to come back: a victim is spared, a client that was crowded out is not lost.
-    this.#slip = !this.#slip;
-    if (!this.#slip) return Admission.DROP;
+    if (!this.#responses.slip(octets)) return Admission.DROP;
     return proofOf(inquiry);
   }
 

@@ -24,6 +24,8 @@ export class TokenBuckets {
   readonly #owners = new Int32Array(PLACES);
   readonly #tokens = new Float64Array(PLACES);
   readonly #filledAt = new Float64Array(PLACES).fill(-Infinity);
+  /** Whether the last one who came in vain was let come back. */
+  readonly #slipped = new Uint8Array(PLACES);
 
   /**
    * @param rate tokens a second
@@ -46,10 +48,18 @@ export class TokenBuckets {
     if (this.#owners[place] === hash) {
       const gained = (now - this.#filledAt[place]) * this.#rate / 1000;
       tokens = Math.min(this.#burst, this.#tokens[place] + gained);
+    } else {
+      this.#slipped[place] = 0;
     }
     this.#owners[place] = hash;
     this.#filledAt[place] = now;
     this.#tokens[place] = tokens < 1 ? tokens : tokens - 1;
     return tokens >= 1;
+  }
+
+  /** Of those of the address's network for whom there was no token: true for every second one. */
+  slip(address: Uint8Array): boolean {
+    const place = keyedHash(address, 0, networkOctets(address)) & PLACES - 1;
+    return (this.#slipped[place] ^= 1) === 1;
   }
 }

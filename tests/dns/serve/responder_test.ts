@@ -387,6 +387,26 @@ Deno.test("nothing that a client has not shown to be its own doing is unbounded:
   assertEquals(count(proven, "198.51.100.1"), 20);
 });
 
+Deno.test("clients of several networks that come in turn are each told to come back every second time", () => {
+  const { ask } = setUp(
+    [["www.example.org", host(["192.0.2.1"], true)]],
+    undefined,
+    {
+      responses: new TokenBuckets(1, 1, () => NOW),
+      access: new Access([parseNetwork("0.0.0.0/0")!], () => NOW, () => []),
+    },
+  );
+  const clients = [PEER.hostname, "198.51.100.1"];
+  const answered = clients.map(() => 0);
+  for (let i = 0; i < 21; i++) {
+    clients.forEach((hostname, client) => {
+      const response = ask(query("www.example.org"), "udp", 1, hostname);
+      if (response !== undefined) answered[client]++;
+    });
+  }
+  assertEquals(answered, [11, 11]); // one each before the limit
+});
+
 Deno.test("a client over its rate that has a client cookie is told to come back with ours (RFC 7873 section 5.2.3)", () => {
   const responses = new TokenBuckets(1, 1, () => NOW);
   const { ask } = setUp(
