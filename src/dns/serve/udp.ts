@@ -15,6 +15,7 @@ import { KnownPeer, type Peer } from "../../net/peer.ts";
 import type { Responder } from "./responder.ts";
 import type { Transport } from "../wire/transport.ts";
 import { BATCH, UdpBatch } from "../../net/udp_batch.ts";
+import { enlargeReceiveBuffer } from "../../net/receive_buffer.ts";
 import { UdpSender } from "./udp_sender.ts";
 import { delay } from "../../wait.ts";
 
@@ -40,6 +41,7 @@ export class UdpServer implements Transport {
     this.#socket = Deno.listenDatagram({ transport: "udp", hostname, port });
     try {
       const c = libc(), fd = findSocket(c, this.address);
+      enlargeReceiveBuffer(c, fd);
       this.#batch = new UdpBatch(c, fd, MAX_UDP_PAYLOAD);
       this.#sender = new UdpSender(
         c,
