@@ -83,7 +83,8 @@ const UNPROVEN_STARTS = 8;
 
 /** Who is served, and how much. `now` is a monotonic clock in milliseconds. */
 export function guardFor({ limits }: DaemonOptions, now: () => number): Guard {
-  const { allow, responsesPerSecond, startBurst, startsPerSecond } = limits;
+  const { allow, front, responsesPerSecond, startBurst, startsPerSecond } =
+    limits;
   return new Guard({
     access: new Access(allow, now),
     cookies: new Cookies(() => Date.now() / 1000),
@@ -93,6 +94,7 @@ export function guardFor({ limits }: DaemonOptions, now: () => number): Guard {
     refusals: responsesPerSecond === 0
       ? undefined
       : new TokenBuckets(REFUSALS_PER_SECOND, REFUSALS_PER_SECOND, now),
+    front,
     starts: new TokenBuckets(startsPerSecond, startBurst, now),
     startProof: limits.startProof,
     unprovenStarts: new TokenBuckets(1, UNPROVEN_STARTS, now),

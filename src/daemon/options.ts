@@ -34,6 +34,8 @@ export interface Limits {
   allow: readonly Network[];
   /** Responses over UDP to one client network that has not shown who it is; 0 for no limit. */
   responsesPerSecond: number;
+  /** Networks of resolvers that ask for many: nothing that is started for them is counted. */
+  front: readonly Network[];
   /** How many machines one client network may have started at once, and how many more a second after that. */
   startBurst: number;
   startsPerSecond: number;

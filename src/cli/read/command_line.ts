@@ -162,6 +162,7 @@ function readSaid(
       persistdb: values.persistdb,
       limits: {
         allow: values.allow,
+        front: values.front,
         responsesPerSecond: values["rate-limit"],
         startBurst: values["start-limit"],
         startsPerSecond: 1,

@@ -165,6 +165,16 @@ export const OPTIONS = [
       "`0.0.0.0` turns forwarding off, but for the domains of `--forward`.",
   },
   {
+    name: "front",
+    value: "NETWORK",
+    read: readNetwork,
+    repeatable: true,
+    doc:
+      "A network of resolvers that ask on behalf of many, such as the DNS server in front of this one: what its clients have " +
+      "started does not count against `--start-limit`, as with queries of this host itself. Can be given more than once. " +
+      "It does not let them ask: see `--allow`.",
+  },
+  {
     name: "help",
     short: "h",
     value: "FMT",

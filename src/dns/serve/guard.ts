@@ -9,6 +9,7 @@
  * @module
  */
 import type { Access } from "./access.ts";
+import { isInNetwork, type Network } from "../../net/network.ts";
 import { MAX_MESSAGE } from "../wire/constants.ts";
 import type { Cookies } from "./cookies.ts";
 import type { Inquiry } from "../wire/inquiry.ts";
@@ -48,6 +49,8 @@ export interface GuardOptions {
   responses?: TokenBuckets;
   /** REFUSED to such a client that may not ask at all: a few are enough to tell a person why. Unbounded without. */
   refusals?: TokenBuckets;
+  /** Networks of resolvers that ask for many clients: what is started for them is not counted. */
+  front?: readonly Network[];
   /** Machines that one client may have started. */
   starts: TokenBuckets;
   startProof: StartProof;
@@ -65,6 +68,7 @@ export class Guard {
   readonly #cookies: Cookies;
   readonly #responses: TokenBuckets | undefined;
   readonly #refusals: TokenBuckets | undefined;
+  readonly #front: readonly Network[];
   readonly #starts: TokenBuckets;
   readonly #startProof: StartProof;
   readonly #unprovenStarts: TokenBuckets;
@@ -79,6 +83,7 @@ export class Guard {
     this.#cookies = options.cookies;
     this.#responses = options.responses;
     this.#refusals = options.refusals;
+    this.#front = options.front ?? [];
     this.#starts = options.starts;
     this.#startProof = options.startProof;
     this.#unprovenStarts = options.unprovenStarts;
@@ -155,11 +160,13 @@ export class Guard {
   }
 
   /**
-   * Whether the client may have one more machine started, which is counted. This host itself may: its queries are those of
-   * everybody behind a resolver that runs here.
+   * Whether the client may have one more machine started, which is counted. This host itself may, and so may resolvers in
+   * front of it: their queries are those of everybody behind them.
    */
-  mayStart({ peer }: Inquiry): boolean {
-    return isLoopback(peer.octets) || this.#starts.take(peer.octets);
+  mayStart({ peer: { octets } }: Inquiry): boolean {
+    return isLoopback(octets) ||
+      this.#front.some((each) => isInNetwork(octets, each)) ||
+      this.#starts.take(octets);
   }
 }
 

@@ -36,6 +36,7 @@ Deno.test("the defaults are those of the last original release", () => {
       delay: 0.1,
       forward: [],
       forwarder: [],
+      front: [],
       help: undefined,
       listen: 53,
       "log-format": "human",

@@ -82,6 +82,7 @@ Deno.test("the original's getting-started command says what to serve", () => {
       persistdb: undefined,
       limits: {
         allow: [],
+        front: [],
         responsesPerSecond: 1000,
         startBurst: 64,
         startProof: "auto",

@@ -474,6 +474,22 @@ Deno.test("only what starts is counted, for each machine; and nothing for this h
   }
 });
 
+Deno.test("what resolvers in front have started is not counted against them, and others go on being counted", () => {
+  const names = Array.from({ length: 6 }, (_, i): [string, Host] => [
+    `vm${i}.test`,
+    host([`192.0.2.${i}`], false),
+  ]);
+  const { ask } = setUp(names, undefined, {
+    front: [parseNetwork("192.0.2.128/25")!],
+    starts: new TokenBuckets(1, 1, () => NOW),
+  });
+  const rcode = (i: number, from: string) =>
+    ask(query(`vm${i}.test`), "udp", i + 1, from)?.rcode;
+  for (let i = 0; i < 4; i++) assertEquals(rcode(i, "192.0.2.200"), undefined);
+  assertEquals(rcode(4, "192.0.2.9"), undefined);
+  assertEquals(rcode(5, "192.0.2.9"), Rcode.SERVFAIL);
+});
+
 Deno.test("where proof is asked for, nothing is started for a client that has not shown who it is, and it can do so at once", () => {
   for (const startProof of ["always", "auto"] as const) {
     const www = host(["192.0.2.1"], false);
