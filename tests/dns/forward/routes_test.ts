@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { collectLog } from "../../collect_log.ts";
 import { parseName, ROOT } from "../../../src/dns/wire/name.ts";
 import { Route, Routes } from "../../../src/dns/forward/routes.ts";
 import { Upstream } from "../../../src/dns/forward/upstream.ts";
@@ -69,4 +70,18 @@ Deno.test("a domain without a source is closed, one without servers is not", asy
   assertEquals(routeOf("a.example").isClosed, false);
   const closed = new Route(parseName("a.example"), undefined, () => false);
   assertEquals([closed.isClosed, await closed.servers()], [true, []]);
+});
+
+Deno.test("a server that was heard of in the moment when one was asked is not silent, and silence is told once", async () => {
+  const one = server("192.0.2.1");
+  const route = new Route(ROOT, () => Promise.resolve([one]), () => false);
+  await route.servers();
+  const lines = collectLog("dns");
+  one.heard(10);
+  route.silentSince(10);
+  assertEquals(lines, []);
+  for (let i = 0; i < 2; i++) route.silentSince(11);
+  assertEquals(lines, ["WARN no upstream server replies: 192.0.2.1#53"]);
+  route.answered();
+  assertEquals(lines.length, 2);
 });
