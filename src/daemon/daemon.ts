@@ -1,5 +1,5 @@
 /**
- * The daemon: builds the parts, starts them, and on SIGTERM or SIGINT stops them. Policy is in the parts themselves.
+ * The daemon: opens its parts, serves, and on SIGTERM or SIGINT closes them. Policy is in the parts themselves.
  *
  * @module
  */
@@ -11,6 +11,8 @@ import { forwarderFor, guardFor, listen, upstreamsOf } from "./dns.ts";
 import { Holders } from "./holders.ts";
 import { Operator } from "../operate/operator.ts";
 import { type DaemonOptions, StartError } from "./options.ts";
+import { Parts } from "./parts.ts";
+import { Signals } from "./signals.ts";
 import { Recorder } from "../fleet/recorder.ts";
 import { Registry } from "../fleet/fleet.ts";
 import { findServed, type Served, storeGiven } from "../fleet/stored.ts";
@@ -24,47 +26,94 @@ import { MemoryStore } from "../store/memory.ts";
 import { SqliteStore } from "../store/sqlite.ts";
 import type { Store } from "../store/store.ts";
 import { Summoner } from "../fleet/summoner.ts";
+import { unlessAborted, within } from "../wait.ts";
 
 /** From how many names on what reading them leaves behind is worth a pause before anything is served. */
 const MANY_NAMES = 1000;
 /** Milliseconds: how long clients that wait at SIGTERM are waited for, machines to stop, and all of it together. */
 const DRAIN_TIME = 1000, STOP_TIME = 2500, EXIT_TIME = 4500;
+/** Why those who wait get no answer any more. */
+const SHUTTING_DOWN = "Jitsu is shutting down";
 
 /**
- * Serves until SIGTERM or SIGINT, then stops in good order and resolves.
- * Rejects with {@linkcode StartError} or `BackendError` when it cannot start.
+ * Serves until SIGTERM or SIGINT, then stops in good order and resolves; likewise when they come before it serves.
+ * Rejects with {@linkcode StartError}, `BackendError` or `StoreError` when it cannot start, and nothing is left then.
  */
 export async function runDaemon(options: DaemonOptions): Promise<void> {
-  outliveUnhandled();
-  const stopped = Promise.withResolvers<string>();
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    Deno.addSignalListener(signal, () => stopped.resolve(signal));
-  }
-
+  using _unhandled = outliveUnhandled();
+  using signals = new Signals();
+  const { stop } = signals;
   const manager = ServiceManager.find();
-  const store = await openStore(options.persistdb);
+  const parts = new Parts(stop);
+  try {
+    await start(options, parts, signals, manager);
+    await unlessAborted(stop, new Promise<never>(() => {}));
+  } catch (error) {
+    if (error !== stop.reason) throw error;
+    log("jitsu").info(`${stop.reason.message}: stopping`, {
+      event: "stopping",
+      signal: stop.reason.message,
+    });
+    manager?.stopping();
+  } finally {
+    await parts.close(EXIT_TIME);
+  }
+  log("jitsu").info("stopped", { event: "stopped" });
+}
+
+/** Opens all parts, the ones that others need first, and serves. */
+async function start(
+  options: DaemonOptions,
+  parts: Parts,
+  signals: Signals,
+  manager: ServiceManager | undefined,
+): Promise<void> {
+  let stored = Promise.resolve();
+  let isServing = false;
+  const store = await parts.open(
+    "the database",
+    () => openStore(options.persistdb),
+    async (store) => {
+      await stored;
+      await store.close();
+    },
+  );
   const given = { ...options, backend: options.backend.name };
   const found = await findServed(store, given, options.readSpec);
   const toServe = found.served;
   if (toServe.length === 0) {
     log("jitsu").warn(
       "there are no unikernels: neither CONFIG nor database has one",
+      { event: "no-unikernels" },
     );
   }
   const now = turnClock();
   const zone = new Zone(Date.now() / 1000);
   const forwarder = forwarderFor(options);
   const responder = new Responder(zone, guardFor(options, now), forwarder, now);
-  const listeners = listen(responder, options);
+  const listeners = await parts.open(
+    "the sockets",
+    () => listen(responder, options),
+    async (listeners) => {
+      await within(DRAIN_TIME, responder.idle());
+      await listeners.close();
+    },
+  );
+  const holders = await parts.open(
+    "the catching of first connections",
+    () => Holders.open(options, now),
+    (holders) => holders.close(),
+  );
   const { connect, settings } = options;
-  const holders = await Holders.open(options, now);
-  const backend = await options.backend.open({
-    connect,
-    settings,
-    memory: memoryIn(store, options.backend.name),
-  });
+  const memory = memoryIn(store, options.backend.name);
+  const backend = await parts.open(
+    "the backend",
+    () => options.backend.open({ connect, settings, memory }),
+    (backend) => backend.close(),
+  );
+  const id = await store.id();
   const summoner = new Summoner({
-    id: await store.id(),
+    id,
     now,
     holders: holders.all,
     maxStarts: options.limits.maxStarts,
@@ -91,53 +140,41 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     now,
     upstreams: () => upstreamsOf(forwarder),
   });
-  let control: ControlServer | undefined;
-  try {
-    await serveAll(registry, recorder, toServe);
-    control = await openControl(options, operator.handle);
-  } catch (error) {
+  parts.add("the counting of requests", () => recorder.close());
+  parts.add("the summoner", async () => {
+    if (isServing && options.stopOnExit) {
+      await summoner.stopAll(SHUTTING_DOWN, STOP_TIME);
+    }
     summoner.close();
-    await Promise.all([holders.close(), backend.close()]);
-    throw error;
-  }
+  });
+  // Whoever still waits is told, rather than left to wait.
+  parts.add(
+    "the forwarder",
+    () => forwarder?.close(new Error(SHUTTING_DOWN)),
+  );
+  parts.add("the queries", async () => {
+    listeners.drain();
+    await within(DRAIN_TIME, responder.idle());
+  });
+  await unlessAborted(signals.stop, serveAll(registry, recorder, toServe));
+  await parts.open(
+    "the control socket",
+    () => openControl(options, operator.handle),
+    (control) => control?.close(),
+  );
   // A disk that takes its time keeps nobody waiting.
-  const stored = storeGiven(store, found, given);
+  stored = storeGiven(store, found, given);
   const names = toServe.reduce(
     (sum, each) => sum + each.unikernel.dns.length,
     0,
   );
   if (names >= MANY_NAMES) collectGarbage();
+  isServing = true;
   listeners.serve();
   const { bind } = options, { port } = listeners;
   log("jitsu").info(`serving DNS on ${bind}#${port}`, { address: bind, port });
   manager?.ready(`serving DNS on ${bind}#${port}`);
-
-  Deno.addSignalListener("SIGHUP", () => operator.hangUp());
-
-  const signal = await stopped.promise;
-  log("jitsu").info(`${signal}: stopping`);
-  manager?.stopping();
-  await within(EXIT_TIME, async () => {
-    control?.close();
-    listeners.drain();
-    await within(DRAIN_TIME, () => responder.idle());
-    // Whoever still waits is told, rather than left to wait.
-    const reason = new Error("Jitsu is shutting down");
-    forwarder?.close(reason);
-    if (options.stopOnExit) {
-      await summoner.stopAll("Jitsu is shutting down", STOP_TIME);
-    }
-    summoner.close();
-    recorder.close();
-    await within(DRAIN_TIME, () => responder.idle());
-    await listeners.close();
-    await Promise.all([
-      stored.then(() => store.close()),
-      backend.close(),
-      holders.close(),
-    ]);
-  });
-  log("jitsu").info("stopped");
+  signals.onHangUp(() => operator.hangUp());
 }
 
 async function openStore(path: string | undefined): Promise<Store> {
@@ -194,14 +231,4 @@ async function serveAll(
       : []
   );
   if (errors.length > 0) throw new StartError(errors.join("\n"));
-}
-
-/** Waits for work, but not longer than that many milliseconds. */
-async function within(limit: number, work: () => Promise<void>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const limited = new Promise<void>((resolve) =>
-    timer = setTimeout(resolve, limit)
-  );
-  await Promise.race([work(), limited]);
-  clearTimeout(timer);
 }

@@ -6,16 +6,18 @@
  */
 import { log } from "../log.ts";
 
-/** From now on, logs what nobody catches, in place of the runtime ending the process for it. */
-export function outliveUnhandled(): void {
+/** Until it is disposed of, logs what nobody catches, in place of the runtime ending the process for it. */
+export function outliveUnhandled(): Disposable {
+  const listening = new AbortController(), { signal } = listening;
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
     report(event.reason);
-  });
+  }, { signal });
   globalThis.addEventListener("error", (event) => {
     event.preventDefault();
     report(event.error);
-  });
+  }, { signal });
+  return { [Symbol.dispose]: () => listening.abort() };
 }
 
 function report(thrown: unknown): void {
