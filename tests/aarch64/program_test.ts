@@ -39,7 +39,7 @@ Deno.test({
       );
       for (const done of [/vm: started in/, /vm: resumed in/]) {
         const news = jitsu.log.length;
-        const { status, answers, text } = await jitsu.dig("www.test", {
+        const { status, answers, text } = await jitsu.ask("www.test", {
           timeout: 60,
         });
         assertEquals(

@@ -119,6 +119,12 @@ export function parseDig(
   };
 }
 
+/** Whether a response says that the machine is on its way, and takes longer than a query has. */
+export function isToAskAgain({ status, ede }: DigResult): boolean {
+  return status === "SERVFAIL" &&
+    ede.some(({ text }) => /ask again later/.test(text));
+}
+
 /** A TCP port of 127.0.0.1 that nobody listens on. */
 export function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -209,6 +215,22 @@ export class Jitsu implements AsyncDisposable {
 
   dig(name: string, options?: DigOptions): Promise<DigResult> {
     return dig(this, name, options);
+  }
+
+  /**
+   * Asks as a client does that goes by what it is told: again for as long as that is to ask again later, since machines
+   * under emulation take longer to start than a query has. Resolves with the first response that says something else.
+   */
+  ask(name: string, options: DigOptions = {}): Promise<DigResult> {
+    const { timeout } = options;
+    return until(
+      `more of ${name} than to ask again later`,
+      async () => {
+        const result = await this.dig(name, options);
+        return isToAskAgain(result) ? undefined : result;
+      },
+      timeout && 1000 * timeout,
+    );
   }
 
   /**

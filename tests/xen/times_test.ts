@@ -88,13 +88,32 @@ function xl(guest: Guest): Way {
   };
 }
 
+/**
+ * Milliseconds from a query until the guest's address is the answer, asking again where the guest takes longer to start
+ * than a query has.
+ */
+async function timeAnswer(jitsu: Jitsu, { name }: Guest): Promise<number> {
+  const began = performance.now(), from = jitsu.log.length;
+  while (true) {
+    try {
+      await timeQuery(jitsu, `${name}.test`);
+      return performance.now() - began;
+    } catch (cause) {
+      const failure = jitsu.log.slice(from).find((line) =>
+        /could not be started|did not become ready|crash loop/.test(line)
+      );
+      if (failure !== undefined) throw new Error(failure, { cause });
+    }
+  }
+}
+
 /** A query to Jitsu. */
 function query(jitsu: Jitsu, toolstack: string, guest: Guest): Way {
   return {
     name: `Jitsu, ${toolstack}, ${guest.script ?? "no interface"}`,
     async start() {
       const from = jitsu.log.length;
-      const total = await timeQuery(jitsu, `${guest.name}.test`);
+      const total = await timeAnswer(jitsu, guest);
       assertEquals(await hasKey(guest), true, "answered too early");
       const [, create] = await jitsu.logged(/started in (\S+) s/, from);
       return { total, create: 1000 * Number(create) };

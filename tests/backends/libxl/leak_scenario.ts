@@ -17,7 +17,7 @@ import { LIBXL } from "../../../src/backends/libxl/description.ts";
 import { machineConfig } from "../machine_config.ts";
 
 /** How many domains are made in all. */
-export const DOMAINS = 200;
+export const DOMAINS = 104;
 /** How many are made before anything is counted: contexts and caches fill up. */
 const WARM_UP = 20;
 /** After how many the heap is looked at. */

@@ -44,7 +44,7 @@ function unikernel({ name, ip }: Guest, ...keys: string[]): string {
 
 /** Asks for the guest with all the patience that a boot under emulation takes. */
 function ask(jitsu: Jitsu, { name }: Guest): Promise<DigResult> {
-  return jitsu.dig(`${name}.test`, { timeout: BOOT_PATIENCE_MS / 1000 });
+  return jitsu.ask(`${name}.test`, { timeout: BOOT_PATIENCE_MS / 1000 });
 }
 
 /** Asks for the guest, which must be answered with its address, where it must be by then; resolves with its boot's id. */

@@ -15,12 +15,15 @@ import { run } from "../../run.ts";
 /** The address of the bridge: everybody around it can ask there. */
 const NAME_SERVER = "10.77.0.1";
 
-/** Lets names of this sandbox be resolved by Jitsu, with the patience that a boot under emulation takes. */
+/**
+ * Lets names of this sandbox be resolved by Jitsu, with the patience that a boot under emulation takes. Each attempt after
+ * the first is for a response that says to ask again later.
+ */
 export async function useNameServer(): Promise<void> {
   const file = "/run/resolv.conf";
   await Deno.writeTextFile(
     file,
-    `nameserver ${NAME_SERVER}\noptions timeout:30 attempts:1\n`,
+    `nameserver ${NAME_SERVER}\noptions timeout:30 attempts:5\n`,
   );
   await run(["mount", "--bind", file, "/etc/resolv.conf"]);
 }
