@@ -6,30 +6,21 @@
  */
 import type { Machine, MachineState } from "../backends/backend.ts";
 import { Backoff, CRASH_LOOP } from "./backoff.ts";
+import { Boot } from "./boot.ts";
 import { Calls } from "./calls.ts";
 import type { Past, SummonContext } from "./context.ts";
-import { Expiry } from "./expiry.ts";
 import { Holds } from "./hold.ts";
+import { Idle } from "./idle.ts";
 import { Ownership } from "./ownership.ts";
 import { Operations, refused } from "./operations.ts";
-import {
-  describeReadiness,
-  isTaken,
-  patienceOf,
-  readinessAfter,
-  ReadinessWait,
-} from "./readiness.ts";
 import { type Cause, type Origin, type SummonState, told } from "./states.ts";
 import type { SummonStatus } from "./status.ts";
 import { MachineStop, STOPPING } from "./stop.ts";
 import { messageOf, seconds, type UnikernelLog, unikernelLog } from "./text.ts";
 import type { Readiness, StopMode, Unikernel } from "./unikernel.ts";
-import { Usage } from "./usage.ts";
-import { ANSWER_LIMIT, Summons } from "./waiting.ts";
+import type { Usage } from "./usage.ts";
+import { Summons } from "./waiting.ts";
 import { MachineWatch } from "./watch.ts";
-
-/** Milliseconds that an idle machine which cannot be stopped is left alone, at the most; its idle time if that is longer. */
-const LONGEST_STOP_WAIT = 3_600_000;
 
 const CLOSED = "Jitsu is shutting down";
 
@@ -57,33 +48,25 @@ export class SummonedUnikernel implements SummonStatus {
   /** Why it is `failed`, or was for the last time. */
   failure = "";
 
-  /** Both are others after {@linkcode reconfigure}. */
+  /** Another one after {@linkcode reconfigure}. */
   unikernel: Unikernel;
-  /** Where DNS notes each request. */
-  usage: Usage;
 
   readonly #log: UnikernelLog;
   #machine: Machine;
   readonly #calls: Calls;
   readonly #context: SummonContext;
   readonly #watch: MachineWatch;
-  readonly #expiry: Expiry;
+  readonly #idle: Idle;
   readonly #backoff: Backoff;
   readonly #operations: Operations;
   readonly #holds: Holds;
   readonly #ownership: Ownership;
+  readonly #boot: Boot;
   #state: SummonState = "off";
   #since: number;
-  /** Of answers with a TTL that it had before. */
-  #answersGood = -Infinity;
   #waiting?: Summons;
-  /** Held until the machine is ready, or was waited for long enough. */
-  #place?: Disposable;
-  #readiness?: ReadinessWait;
   #stop?: MachineStop;
   #stopped = Promise.resolve();
-  /** How often in a row it could not be stopped when it was idle. */
-  #stopFailures = 0;
   #closed = false;
 
   constructor(unikernel: Unikernel, machine: Machine, context: SummonContext) {
@@ -99,24 +82,26 @@ export class SummonedUnikernel implements SummonStatus {
       () => this.#calls.over(),
     );
     this.#holds = new Holds(context.holders, this.#log);
-    this.usage = new Usage(unikernel.dns);
-    this.#expiry = new Expiry(
-      this.usage,
-      2 * unikernel.ttl * 1000,
-      context.now,
-      (idle) => this.#expire(idle),
-    );
-    this.#ownership = new Ownership(
+    const { now } = context;
+    const ownership = this.#ownership = new Ownership(
       this.#calls,
       context.id,
-      context.now,
+      now,
       this.#log,
-      () => {
-        const { usage: { lastRequest }, unikernel: { ttl } } = this;
-        const idleTime = this.#idleTime;
-        return { lastRequest, ttl, idleTime };
-      },
+      () => this.#idle.use,
     );
+    this.#idle = new Idle(unikernel, {
+      ownership,
+      now,
+      log: this.#log,
+      isWaitedFor: () => this.#waiting !== undefined,
+      isUp: () =>
+        !this.#closed &&
+        (this.#state === "ready" || this.#state === "starting"),
+      onIdle: (reason) => {
+        this.stop(reason, undefined, "idle");
+      },
+    });
     this.#watch = new MachineWatch(
       machine,
       this.#calls,
@@ -124,6 +109,21 @@ export class SummonedUnikernel implements SummonStatus {
       (state, reason) => this.#observe(state, reason),
       (reason) => this.#observeReboot(reason),
     );
+    this.#boot = new Boot(unikernel, machine, {
+      shared: context,
+      calls: this.#calls,
+      holds: this.#holds,
+      ownership,
+      watch: this.#watch,
+      log: this.#log,
+      onTurn: () => this.starts++,
+      onFailure: (message) => this.#fail(message),
+      onEarly: () => {
+        this.ready = true;
+        this.#settle();
+      },
+      onLate: (missing) => this.#late(missing),
+    });
   }
 
   get state(): SummonState {
@@ -146,18 +146,19 @@ export class SummonedUnikernel implements SummonStatus {
   }
   /** Whether it is stopped without having been told to: one that somebody else started is his, unless it was given to us. */
   get mayStop(): boolean {
-    return this.ours || this.unikernel.adopt === "stop";
+    return this.#idle.mayStop;
   }
   /** When the TTLs of all answers that were given out are over, by the summoner's clock; `-Infinity` where there are none. */
   get goodUntil(): number {
-    return Math.max(
-      this.#answersGood,
-      this.usage.lastRequest + this.unikernel.ttl * 1000,
-    );
+    return this.#idle.goodUntil;
   }
   /** Milliseconds until it is stopped if nobody asks for it; `undefined` where it does not run. */
   get idleIn(): number | undefined {
-    return this.#expiry.left;
+    return this.#idle.left;
+  }
+  /** Where DNS notes each request. */
+  get usage(): Usage {
+    return this.#idle.usage;
   }
 
   /**
@@ -165,15 +166,11 @@ export class SummonedUnikernel implements SummonStatus {
    * is done to the machine: what is under way ends as it began, what was counted of names that stay is kept.
    */
   reconfigure(unikernel: Unikernel, machine: Machine): void {
-    const { goodUntil } = this;
     this.unikernel = unikernel;
-    const usage = new Usage(unikernel.dns);
-    usage.restore(this.usage);
-    this.usage = usage;
-    this.#keepAnswersGood(goodUntil);
-    this.#expiry.change(this.usage, this.#idleTime);
-    if (this.#state === "ready" && this.#expiry.left === undefined) {
-      this.#expireLater();
+    this.#idle.change(unikernel);
+    this.#boot.change(unikernel, machine);
+    if (this.#state === "ready" && this.#idle.left === undefined) {
+      this.#idle.begin();
     }
     if (machine === this.#machine) return;
     this.#machine = machine;
@@ -205,7 +202,7 @@ export class SummonedUnikernel implements SummonStatus {
       // The idle clock of one that somebody else started begins now.
       if (this.ready) {
         this.#ownership.begin();
-        this.#expireLater(past && ran(past) ? past.since : undefined);
+        this.#idle.begin(past && ran(past) ? past.since : undefined);
       }
     } finally {
       this.#watch.release();
@@ -218,8 +215,7 @@ export class SummonedUnikernel implements SummonStatus {
     this.starts = past.starts;
     this.failures = past.failures;
     this.lastTimeToReady = past.lastTimeToReady;
-    this.usage.restore(past.usage);
-    this.#keepAnswersGood(past.goodUntil ?? -Infinity);
+    this.#idle.recall(past);
   }
 
   /** Reads the machine's state and goes by it, in case an event was lost. Never rejects. */
@@ -235,7 +231,9 @@ export class SummonedUnikernel implements SummonStatus {
   summon(cause: string, origin: Origin = "query"): Promise<void> {
     if (this.ready) return Promise.resolve();
     if (this.#closed) return refused(CLOSED);
-    const whyLate = origin === "operator" ? undefined : () => this.#whyLate();
+    const whyLate = origin === "operator"
+      ? undefined
+      : () => this.#boot.whyLate(this.#state === "stopping");
     if (this.#waiting) {
       this.#log("debug", `summoned by ${cause} too`, { cause });
       return this.#waiting.join(whyLate);
@@ -253,28 +251,9 @@ export class SummonedUnikernel implements SummonStatus {
     this.#waiting = waiting;
     const promise = waiting.join(whyLate);
     this.#log("info", `summoned by ${cause}`, { cause });
-    if (this.#state === "starting") this.#readiness?.extend();
+    if (this.#state === "starting") this.#boot.extend();
     else if (this.#state !== "stopping") this.#start(waiting);
     return promise;
-  }
-
-  /** What to say to somebody who has waited as long as he can; nothing where he is to wait on. */
-  #whyLate(): string | undefined {
-    const { name, readiness } = this.unikernel;
-    if (this.#readiness !== undefined) {
-      const configured = patienceOf(readiness, this.#machine.readiness);
-      if (configured > ANSWER_LIMIT) return undefined;
-      const { missing } = this.#readiness;
-      return `${name} runs, and is not ready yet${missing && `: ${missing}`}`;
-    }
-    const isQueued = this.#place === undefined;
-    return `${name} is still ${
-      this.#state === "stopping"
-        ? "being stopped, and starts after that"
-        : isQueued && this.#context.starts.full
-        ? `waiting for its turn: ${this.#context.starts.max} are being started`
-        : "being started by its backend"
-    }; ask again later`;
   }
 
   /**
@@ -294,7 +273,7 @@ export class SummonedUnikernel implements SummonStatus {
       return Promise.resolve();
     }
     if (this.#calls.stuck) {
-      this.#expireLater();
+      this.#idle.begin();
       return refused(
         `${this.unikernel.name} cannot be stopped: the backend has not answered an earlier call yet`,
       );
@@ -317,12 +296,12 @@ export class SummonedUnikernel implements SummonStatus {
         signal.throwIfAborted();
         const ms = this.#context.now() - this.#since;
         this.#log("info", `${left} after ${seconds(ms)}`, { ms });
-        this.#stopFailures = 0;
+        this.#idle.stopped();
         this.#enter(left, { origin, cause: reason });
       } catch (error) {
         if (signal.aborted) throw error;
         await this.#remain(from, "it could not be stopped");
-        if (origin === "idle") this.#stopLater();
+        if (origin === "idle") this.#idle.stopFailed();
         throw new Error(`could not be stopped: ${messageOf(error)}`);
       } finally {
         this.#watch.release();
@@ -345,7 +324,7 @@ export class SummonedUnikernel implements SummonStatus {
     this.#ownership.end();
     this.#holds.ended();
     this.#watch.close();
-    this.#expiry.stop();
+    this.#idle.end();
     this.#operations.abort(new Error(CLOSED));
     this.#settle(CLOSED);
   }
@@ -400,57 +379,6 @@ export class SummonedUnikernel implements SummonStatus {
     this.#awaitOther(`it boots anew: ${reason}`);
   }
 
-  /** Nobody has asked for it here for its idle time. */
-  async #expire(idle: number): Promise<void> {
-    if (this.#waiting) return; // which starts the idle clock again in the end
-    if (this.#ownership.isShared) {
-      const left = await this.#ownership.usedElsewhere();
-      const running = this.#state === "ready" || this.#state === "starting";
-      if (!running || this.#closed || this.#expiry.left !== undefined) return;
-      const { now } = this.#context;
-      const isOver = now() - this.usage.lastRequest >= this.#idleTime;
-      if (this.#waiting || left > 0 || !isOver) {
-        if (left > 0) {
-          this.#log("debug", `in use at another Jitsu for ${seconds(left)}`);
-        }
-        this.#expiry.keepUntil(now() + left);
-        this.#expiry.resume();
-        return;
-      }
-    }
-    this.stop(`idle for ${Math.round(idle / 1000)} s`, undefined, "idle");
-  }
-
-  /** It was idle and could not be stopped, as when there is no room to save it: each time it is left for twice as long. */
-  #stopLater(): void {
-    const wait = this.#idleTime * 2 ** this.#stopFailures++;
-    const longest = Math.max(this.#idleTime, LONGEST_STOP_WAIT);
-    this.#expiry.keepUntil(this.#context.now() + Math.min(wait, longest));
-  }
-
-  /** Starts the idle clock of a machine that may be stopped. */
-  #expireLater(since?: number): void {
-    if (this.mayStop) {
-      this.#expiry.restart(since);
-      return;
-    }
-    this.#log(
-      "info",
-      "Jitsu did not start it, so it is left alone when nobody asks for it (adopt=leave)",
-    );
-  }
-
-  /** Milliseconds without a request until it is stopped. */
-  get #idleTime(): number {
-    return 2 * this.unikernel.ttl * 1000;
-  }
-
-  /** Answers with another TTL were given out before. */
-  #keepAnswersGood(until: number): void {
-    this.#answersGood = Math.max(this.#answersGood, until);
-    this.#expiry.keepUntil(until);
-  }
-
   #start(cause: Cause): void {
     const wasOff = this.#state === "off" || this.#state === "failed";
     if (wasOff) this.#ownership.started = true;
@@ -462,7 +390,7 @@ export class SummonedUnikernel implements SummonStatus {
   /** Somebody else started the machine. */
   #awaitOther(reason: string): void {
     const { readiness } = this.unikernel;
-    const waiting = this.#waitingFor(readiness);
+    const waiting = this.#boot.waitingFor(readiness);
     this.#log("info", `running (${reason})${waiting}`, { reason });
     if (this.#state === "starting") this.#holds.ended();
     else this.#enter("starting", told(reason));
@@ -481,67 +409,11 @@ export class SummonedUnikernel implements SummonStatus {
   ): Promise<void> {
     const since = this.#since;
     try {
-      const readiness = await this.#boot(wasOff, signal);
+      const readiness = await this.#boot.start(wasOff, signal);
       if (readiness) await this.#becomeReady(cause, readiness, signal, since);
     } finally {
-      this.#leavePlace();
+      this.#boot.leavePlace();
     }
-  }
-
-  /** Has the backend start it when its turn has come. Resolves with what is to be waited for then; nothing if it failed. */
-  async #boot(
-    wasOff: boolean,
-    signal: AbortSignal,
-  ): Promise<Readiness | undefined> {
-    const { starts, now } = this.#context;
-    try {
-      if (starts.full) {
-        this.#log("info", `waiting, ${starts.max} are being started`);
-      }
-      this.#place = await starts.enter(signal);
-      signal.throwIfAborted();
-      this.starts++;
-      await this.#refuseStrangers();
-      this.#holds.begin(this.unikernel, this.#calls);
-      const began = now();
-      const action = await this.#calls.start();
-      const ms = now() - began;
-      if (action === "found running" && wasOff) {
-        this.#ownership.started = false; // somebody else was first
-      }
-      this.#ownership.begin();
-      const readiness = readinessAfter(action, this.unikernel.readiness);
-      const waiting = this.#waitingFor(readiness);
-      this.#log("info", `${action} in ${seconds(ms)}${waiting}`, { ms });
-      return signal.aborted ? undefined : readiness;
-    } catch (error) {
-      const message = messageOf(error);
-      if (!signal.aborted) this.#fail(message);
-      else if (error !== signal.reason) {
-        this.#log("error", `could not be started: ${message}`);
-      }
-    } finally {
-      this.#watch.release();
-    }
-  }
-
-  /** Somebody else who listens on the port that tells that the machine is ready would be taken for it. */
-  async #refuseStrangers(): Promise<void> {
-    const { name, addresses: [address], readiness } = this.unikernel;
-    const { waitForTcp: port, waitRequired } = readiness;
-    if (port === undefined || !await isTaken(address, port)) return;
-    if (await this.#calls.state() !== "off") return;
-    const message =
-      `TCP port ${port} of ${address} accepts connections though ${name} is off: ` +
-      `somebody else listens there, stop that or give ${name} another port or address`;
-    if (waitRequired) throw new Error(message);
-    this.#log("warn", `${message}; starting it all the same`);
-  }
-
-  /** Lets another machine start. */
-  #leavePlace(): void {
-    this.#place?.[Symbol.dispose]();
-    this.#place = undefined;
   }
 
   /** `since` is when its start began here, if it did. */
@@ -551,25 +423,7 @@ export class SummonedUnikernel implements SummonStatus {
     signal: AbortSignal,
     since?: number,
   ): Promise<void> {
-    if (this.unikernel.answer === "early" && !signal.aborted) {
-      this.ready = true;
-      this.#settle();
-    }
-    this.#readiness = new ReadinessWait({ ...this.unikernel, readiness }, {
-      machine: this.#machine.readiness,
-      domainId: () => this.#calls.domainId(),
-      waitForXenstoreKey: this.#context.waitForXenstoreKey,
-      heard: this.#holds.heard,
-      onTimeout: (missing) => this.#late(missing),
-    });
-    let unconfirmed: string | undefined;
-    try {
-      unconfirmed = await this.#readiness.run(signal);
-    } catch (error) {
-      if (!signal.aborted) throw error;
-    } finally {
-      this.#readiness = undefined;
-    }
+    const unconfirmed = await this.#boot.untilReady(readiness, signal);
     if (signal.aborted) return;
     const ms = this.#context.now() - (this.#waiting?.since ?? this.#since);
     const began = this.#waiting ? "the query" : "it was started";
@@ -592,7 +446,7 @@ export class SummonedUnikernel implements SummonStatus {
   /** The readiness did not come in time. */
   #late(missing: string): void {
     const { name, readiness: { waitTimeout, waitRequired } } = this.unikernel;
-    this.#leavePlace();
+    this.#boot.leavePlace();
     const what = `did not become ready within ${waitTimeout} s: ${missing}`;
     if (!waitRequired) {
       this.#log("warn", `${what}; taking it for ready`);
@@ -602,7 +456,7 @@ export class SummonedUnikernel implements SummonStatus {
     this.#log("warn", `${what}; waiting on`);
     this.ready = false;
     this.#settle(`${name} ${what}`);
-    this.#expireLater();
+    this.#idle.begin();
   }
 
   #fail(reason: string, what = "could not be started"): void {
@@ -631,7 +485,7 @@ export class SummonedUnikernel implements SummonStatus {
   #enterReady(cause: Cause): void {
     this.#backoff.becameReady();
     this.#enter("ready", cause);
-    this.#expireLater();
+    this.#idle.begin();
     this.#settle();
   }
 
@@ -643,7 +497,7 @@ export class SummonedUnikernel implements SummonStatus {
     this.unconfirmed = undefined;
     if (this.ready) this.#holds.ready();
     else this.#holds.ended();
-    this.#expiry.stop();
+    this.#idle.end();
     if (to !== "ready" && to !== "starting") this.#ownership.end();
     if (to === "off" || to === "failed") {
       // A start that was given up may still come, and is ours then.
@@ -661,10 +515,5 @@ export class SummonedUnikernel implements SummonStatus {
     const waiting = this.#waiting;
     this.#waiting = undefined;
     waiting?.settle(error === undefined ? undefined : new Error(error));
-  }
-
-  #waitingFor(readiness: Readiness): string {
-    const what = describeReadiness(readiness, this.#machine.readiness);
-    return what === undefined ? "" : `, waiting for ${what}`;
   }
 }
