@@ -116,7 +116,7 @@ async function start(
     id,
     now,
     holders: holders.all,
-    maxStarts: options.limits.maxStarts,
+    maxStarts: options["max-starts"],
     waitForXenstoreKey: async (...wait) => {
       const { waitForXenstoreKey } = await import("../xen/wait_for_key.ts");
       await waitForXenstoreKey(...wait);
@@ -142,7 +142,7 @@ async function start(
   });
   parts.add("the counting of requests", () => recorder.close());
   parts.add("the summoner", async () => {
-    if (isServing && options.stopOnExit) {
+    if (isServing && options["stop-on-exit"]) {
       await summoner.stopAll(SHUTTING_DOWN, STOP_TIME);
     }
     summoner.close();

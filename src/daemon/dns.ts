@@ -20,7 +20,7 @@ import { type DaemonOptions, StartError } from "./options.ts";
 
 /** Who is asked about names that are not ours; nobody where forwarding is off. */
 export function forwarderFor(
-  { forwarding, bind, port }: DaemonOptions,
+  { forwarding, bind, listen: port }: DaemonOptions,
 ): UpstreamForwarder | undefined {
   const { servers, domains, cacheSize, serveStale, privateAnswers } =
     forwarding;
@@ -81,12 +81,15 @@ const REFUSALS_PER_SECOND = 10;
 /** How many machines are started at once, and then one a second, for neighbours who have not shown who they are. */
 const UNPROVEN_STARTS = 8;
 
+/** How many machines one client network may have started a second, beyond those at once. */
+const STARTS_PER_SECOND = 1;
+
 /** Who is served, and how much. `now` is a monotonic clock in milliseconds. */
-export function guardFor({ limits }: DaemonOptions, now: () => number): Guard {
-  const { allow, front, responsesPerSecond, startBurst, startsPerSecond } =
-    limits;
+export function guardFor(options: DaemonOptions, now: () => number): Guard {
+  const responsesPerSecond = options["rate-limit"];
+  const startBurst = options["start-limit"];
   return new Guard({
-    access: new Access(allow, now),
+    access: new Access(options.allow, now),
     cookies: new Cookies(() => Date.now() / 1000),
     responses: responsesPerSecond === 0
       ? undefined
@@ -94,19 +97,19 @@ export function guardFor({ limits }: DaemonOptions, now: () => number): Guard {
     refusals: responsesPerSecond === 0
       ? undefined
       : new TokenBuckets(REFUSALS_PER_SECOND, REFUSALS_PER_SECOND, now),
-    front,
-    starts: new TokenBuckets(startsPerSecond, startBurst, now),
-    startProof: limits.startProof,
+    front: options.front,
+    starts: new TokenBuckets(STARTS_PER_SECOND, startBurst, now),
+    startProof: options["start-proof"],
     unprovenStarts: new TokenBuckets(1, UNPROVEN_STARTS, now),
-    maxUnproven: Math.ceil(limits.maxStarts / 2),
-    nsid: limits.nsid,
+    maxUnproven: Math.ceil(options["max-starts"] / 2),
+    nsid: options.nsid,
   });
 }
 
 /** Binds the sockets. Throws {@linkcode StartError}, which says what to do, where that cannot be done. */
 export function listen(
   responder: Responder,
-  { bind, port }: DaemonOptions,
+  { bind, listen: port }: DaemonOptions,
 ): Listeners {
   try {
     return new Listeners(responder, bind, port);

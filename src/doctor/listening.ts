@@ -22,7 +22,7 @@ const MAKE_ROOM: Record<string, string> = {
 };
 
 export async function* examineListening(
-  { bind, port, limits }: DaemonOptions,
+  { bind, listen: port, allow }: DaemonOptions,
 ): AsyncGenerator<Finding> {
   let isFree = true;
   for (const protocol of ["UDP", "TCP"] as const) {
@@ -45,7 +45,7 @@ export async function* examineListening(
     }
   }
   if (isFree) yield good(`${bind}#${port} is free over UDP and TCP`);
-  const allowed = limits.allow.map(formatNetwork).join(", ");
+  const allowed = allow.map(formatNetwork).join(", ");
   const isLocal = bind.startsWith("127.") || bind === "::1";
   if (isLocal) {
     yield doubtful(

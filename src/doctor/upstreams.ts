@@ -23,7 +23,7 @@ const QUESTION = {
 };
 
 export async function* examineUpstreams(
-  { forwarding: { servers, domains }, bind, port }: DaemonOptions,
+  { forwarding: { servers, domains }, bind, listen: port }: DaemonOptions,
 ): AsyncGenerator<Finding> {
   if (Array.isArray(servers)) {
     if (servers.length === 0) yield good("other names are not forwarded");

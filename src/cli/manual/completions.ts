@@ -6,7 +6,7 @@
  */
 import { type Command, COMMANDS, type SHELLS } from "../read/commands.ts";
 import type { Option } from "../../values/key.ts";
-import { BACKEND_OPTIONS, OPTIONS } from "../read/options.ts";
+import { BACKEND_OPTIONS, OPTIONS } from "../../daemon/option_table.ts";
 
 const SERVE: readonly Option[] = [...OPTIONS, ...BACKEND_OPTIONS];
 const ALL: readonly Command[] = COMMANDS;

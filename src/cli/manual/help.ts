@@ -5,7 +5,7 @@
  */
 import { renderGroff } from "./groff.ts";
 import { manual } from "./manual.ts";
-import type { HELP_FORMATS } from "../read/options.ts";
+import type { HELP_FORMATS } from "../../daemon/option_table.ts";
 import { write } from "../output.ts";
 import { renderPlain } from "./plain.ts";
 

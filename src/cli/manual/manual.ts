@@ -10,7 +10,7 @@ import { BACKENDS } from "../../backends/registry.ts";
 import type { Key, Option } from "../../values/key.ts";
 import { type Command, COMMANDS } from "../read/commands.ts";
 import { COMMON_KEYS } from "../read/keys.ts";
-import { OPTIONS } from "../read/options.ts";
+import { OPTIONS } from "../../daemon/option_table.ts";
 
 const ALL_OPTIONS: readonly Option[] = OPTIONS;
 

@@ -8,7 +8,11 @@ import { FileError, readTrusted } from "../../files.ts";
 import { type ConfigFile, readConfigFile } from "./config_file.ts";
 import type { Given, Option } from "../../values/key.ts";
 import { readOption } from "./given.ts";
-import { BACKEND_OPTIONS, OPTIONS, type OptionValues } from "./options.ts";
+import {
+  BACKEND_OPTIONS,
+  OPTIONS,
+  type OptionValues,
+} from "../../daemon/option_table.ts";
 import { printable, quoted } from "../../values/text.ts";
 import { readWords } from "./words.ts";
 

@@ -27,7 +27,7 @@ import {
   NO_FORWARDER,
   OPTIONS,
   type OptionValues,
-} from "./options.ts";
+} from "../../daemon/option_table.ts";
 import type { Option } from "../../values/key.ts";
 import { didYouMean, quoted } from "../../values/text.ts";
 import { readSpec, readUnikernels } from "./unikernels.ts";
@@ -141,14 +141,11 @@ function readSaid(
   return saying({
     kind: "serve",
     options: {
-      bind: values.bind,
-      port: values.listen,
+      ...values,
       forwarding,
       backend,
-      connect: values.connect,
       settings,
       unikernels,
-      config: values.config,
       readSpec: (spec) => readSpec(spec, defaults),
       reload: () =>
         values.config === undefined
@@ -159,20 +156,6 @@ function readSaid(
           }
           : reload(argv, said),
       control: controlOf(values),
-      persistdb: values.persistdb,
-      limits: {
-        allow: values.allow,
-        front: values.front,
-        responsesPerSecond: values["rate-limit"],
-        startBurst: values["start-limit"],
-        startsPerSecond: 1,
-        startProof: values["start-proof"],
-        maxStarts: values["max-starts"],
-        nsid: values.nsid,
-      },
-      catch: values.catch,
-      synjitsu: values.synjitsu,
-      stopOnExit: values["stop-on-exit"],
     },
     log: { format: values["log-format"], level: values["log-level"] },
   });

@@ -7,7 +7,7 @@
 import { readWords } from "./words.ts";
 import type { Given, Option } from "../../values/key.ts";
 import { readOption } from "./given.ts";
-import { OPTIONS } from "./options.ts";
+import { OPTIONS } from "../../daemon/option_table.ts";
 import { didYouMean, printable } from "../../values/text.ts";
 import { INITS, SERVICE_BACKENDS } from "../../service/choices.ts";
 import { readChoice, readCount, readDirectory } from "../../values/readers.ts";

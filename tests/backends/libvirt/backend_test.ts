@@ -386,7 +386,7 @@ Deno.test(
         `
       import { LIBVIRT } from ${JSON.stringify(description)};
       const backend = await LIBVIRT.open({ connect: "${TEST_URI}" });
-      const machine = await backend.machine(config("test"));
+      const machine = await backend.machine({ name: "test", keys: { suspend: "memory" } });
       await machine.destroy();
       await machine.suspend().catch(() => {});
       await backend.close();

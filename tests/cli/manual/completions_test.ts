@@ -6,7 +6,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { completions } from "../../../src/cli/manual/completions.ts";
 import { COMMANDS, SHELLS } from "../../../src/cli/read/commands.ts";
-import { OPTIONS } from "../../../src/cli/read/options.ts";
+import { OPTIONS } from "../../../src/daemon/option_table.ts";
 import { TestDirectory } from "../../backends/process/support.ts";
 
 type Shell = typeof SHELLS[number];

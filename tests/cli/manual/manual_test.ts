@@ -4,7 +4,7 @@ import { readCommandLine } from "../../../src/cli/read/command_line.ts";
 import { renderGroff } from "../../../src/cli/manual/groff.ts";
 import { COMMON_KEYS } from "../../../src/cli/read/keys.ts";
 import { manual } from "../../../src/cli/manual/manual.ts";
-import { BACKEND_OPTIONS, OPTIONS } from "../../../src/cli/read/options.ts";
+import { BACKEND_OPTIONS, OPTIONS } from "../../../src/daemon/option_table.ts";
 import { renderPlain, wrap } from "../../../src/cli/manual/plain.ts";
 import { VERSION } from "../../../src/cli/version.ts";
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { readArguments } from "../../../src/cli/read/args.ts";
-import { OPTIONS } from "../../../src/cli/read/options.ts";
+import { OPTIONS } from "../../../src/daemon/option_table.ts";
 import { formatNetwork, type Network } from "../../../src/net/network.ts";
 
 const CONFIG = "dns=a,ip=10.0.0.1,name=a";

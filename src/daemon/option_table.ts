@@ -1,14 +1,14 @@
 /**
- * The table of options: the parser, `--help` and the man page are made from it.
+ * The table of options: the parser, `--help` and the man page are made from it, and the daemon is told what they mean.
  *
  * @module
  */
-import { BACKENDS } from "../../backends/registry.ts";
-import { PRIVATE_ANSWERS } from "../../dns/forward/private_answers.ts";
-import { START_PROOFS } from "../../dns/serve/guard.ts";
-import { LOG_FORMATS, LOG_LEVELS } from "../../log.ts";
-import { ADOPTIONS, ANSWERS, STOP_MODES } from "../../summon/unikernel.ts";
-import type { Option, ValuesOf } from "../../values/key.ts";
+import { BACKENDS } from "../backends/registry.ts";
+import { PRIVATE_ANSWERS } from "../dns/forward/private_answers.ts";
+import { START_PROOFS } from "../dns/serve/guard.ts";
+import { LOG_FORMATS, LOG_LEVELS } from "../log.ts";
+import { ADOPTIONS, ANSWERS, STOP_MODES } from "../summon/unikernel.ts";
+import type { Option, ValuesOf } from "../values/key.ts";
 import {
   readBindAddress,
   readDnsName,
@@ -21,7 +21,7 @@ import {
   readServer,
   readTtl,
   type ServerText,
-} from "../../values/network.ts";
+} from "../values/network.ts";
 import {
   readChoice,
   readCount,
@@ -30,7 +30,7 @@ import {
   readStale,
   readText,
   readUuid,
-} from "../../values/readers.ts";
+} from "../values/readers.ts";
 
 /** The formats of `--help`. */
 export const HELP_FORMATS = ["pager", "plain", "groff"] as const;
