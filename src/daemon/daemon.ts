@@ -121,8 +121,6 @@ async function start(
       const { waitForXenstoreKey } = await import("../xen/wait_for_key.ts");
       await waitForXenstoreKey(...wait);
     },
-    onTransition: (summoned, transition) =>
-      recorder.noteTransition(summoned, transition),
   });
   const registry = new Registry(
     backend,
@@ -130,7 +128,12 @@ async function start(
     summoner,
     options.synjitsu !== undefined,
   );
-  const recorder = new Recorder(store, now, () => registry.all());
+  const recorder = new Recorder(
+    store,
+    now,
+    () => registry.all(),
+    summoner.transitions,
+  );
   if (options.persistdb !== undefined) recorder.count();
   const operator = new Operator({
     ...given,

@@ -7,6 +7,7 @@
 import type { Past } from "../summon/context.ts";
 import type { SummonState, Transition } from "../summon/states.ts";
 import type { SummonStatus } from "../summon/status.ts";
+import type { Transitions } from "../summon/transitions.ts";
 import { type Statistics, type Store, untold } from "../store/store.ts";
 
 /**
@@ -35,17 +36,22 @@ export class Recorder {
   readonly #all: () => Iterable<SummonStatus>;
   /** By the unikernel's name. */
   readonly #records = new Map<string, Noted>();
+  readonly #subscription: Disposable;
   #timer?: ReturnType<typeof setInterval>;
 
-  /** Counts what `all` gives, once it is told to. `now` is the summoner's clock. */
+  /** Notes all `transitions`; counts what `all` gives, once it is told to. `now` is the summoner's clock. */
   constructor(
     store: Store,
     now: () => number,
     all: () => Iterable<SummonStatus>,
+    transitions: Transitions,
   ) {
     this.#store = store;
     this.#now = now;
     this.#all = all;
+    this.#subscription = transitions.subscribe((transition, status) =>
+      this.#note(transition, status)
+    );
   }
 
   /** From now on notes what is counted, beside the changes of state: for a store that outlives the daemon. */
@@ -87,28 +93,6 @@ export class Recorder {
     this.#records.delete(name);
   }
 
-  /** Notes a change of state. */
-  noteTransition(
-    summoned: SummonStatus,
-    { from, to, origin, cause }: Transition,
-  ): void {
-    const { unikernel: { name }, since } = summoned;
-    const time = this.#timeOfDay(since);
-    const record = this.#recordOf(name);
-    if (to === "starting") record.lastStart = { time, reason: cause };
-    if (isStopped(to) && !isStopped(from) && from !== "failed") {
-      record.lastStop = { time, reason: cause };
-    }
-    record.changed = true;
-    this.#store
-      .changeState(name, from, this.statistics(summoned), {
-        time,
-        origin,
-        reason: cause,
-      })
-      .catch(untold);
-  }
-
   /** What is counted of a unikernel, as of now; that of its names only for a store that outlives the daemon. */
   statistics(summoned: SummonStatus): Statistics {
     const { lastStart, lastStop } = this.#recordOf(summoned.unikernel.name);
@@ -137,11 +121,32 @@ export class Recorder {
     };
   }
 
-  /** Notes what is left to note. */
+  /** Notes what is left to note, and nothing after that. */
   close(): void {
+    this.#subscription[Symbol.dispose]();
     if (this.#timer === undefined) return;
     clearInterval(this.#timer);
     this.#count();
+  }
+
+  #note(
+    { unikernel: name, at, from, to, origin, cause }: Transition,
+    status: SummonStatus,
+  ): void {
+    const time = this.#timeOfDay(at);
+    const record = this.#recordOf(name);
+    if (to === "starting") record.lastStart = { time, reason: cause };
+    if (isStopped(to) && !isStopped(from) && from !== "failed") {
+      record.lastStop = { time, reason: cause };
+    }
+    record.changed = true;
+    this.#store
+      .changeState(name, from, this.statistics(status), {
+        time,
+        origin,
+        reason: cause,
+      })
+      .catch(untold);
   }
 
   #count(): void {

@@ -9,11 +9,12 @@ import { log } from "../log.ts";
 import { Limit } from "../limit.ts";
 import type { Past, SummonContext } from "../summon/context.ts";
 import { SummonedUnikernel } from "../summon/summons.ts";
+import { TransitionFeed, type Transitions } from "../summon/transitions.ts";
 import type { Unikernel } from "../summon/unikernel.ts";
 import { within } from "../wait.ts";
 
 export interface SummonerOptions
-  extends Partial<Omit<SummonContext, "starts" | "stops">> {
+  extends Partial<Omit<SummonContext, "starts" | "stops" | "transitions">> {
   /** How many machines may be started at once, and how many stopped; 8 unless given. */
   maxStarts?: number;
   /** Milliseconds between two rounds that read the state of every machine; 30,000 unless given. */
@@ -23,6 +24,7 @@ export interface SummonerOptions
 /** Summons unikernels and stops them when they are idle. */
 export class Summoner {
   readonly #all = new Set<SummonedUnikernel>();
+  readonly #transitions = new TransitionFeed();
   readonly #context: SummonContext;
   readonly #reconcileInterval: number;
   #timer?: ReturnType<typeof setTimeout>;
@@ -36,12 +38,17 @@ export class Summoner {
       waitForXenstoreKey: options.waitForXenstoreKey ??
         (() => Promise.reject(new Error("there is no xenstore here"))),
       holders: options.holders ?? [],
-      onTransition: options.onTransition,
+      transitions: this.#transitions,
       starts: new Limit(maxStarts),
       stops: new Limit(maxStarts),
     };
     this.#reconcileInterval = options.reconcileInterval ?? 30_000;
     this.#reconcileLater();
+  }
+
+  /** The changes of state of all of them. */
+  get transitions(): Transitions {
+    return this.#transitions;
   }
 
   /**

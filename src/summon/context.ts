@@ -6,8 +6,8 @@
 import type { ConnectionHolder } from "./hold.ts";
 import type { Limit } from "../limit.ts";
 import type { WaitForXenstoreKey } from "./readiness.ts";
-import type { SummonState, Transition } from "./states.ts";
-import type { SummonStatus } from "./status.ts";
+import type { SummonState } from "./states.ts";
+import type { TransitionFeed } from "./transitions.ts";
 import type { NameUsage } from "./usage.ts";
 
 /** What all unikernels of a {@linkcode Summoner} share. */
@@ -22,7 +22,8 @@ export interface SummonContext {
   readonly waitForXenstoreKey: WaitForXenstoreKey;
   /** Who answers for machines while they boot. */
   readonly holders: readonly ConnectionHolder[];
-  onTransition?(summoned: SummonStatus, transition: Transition): void;
+  /** Told of each change of state. */
+  readonly transitions: TransitionFeed;
 }
 
 /** What an earlier daemon knew of a unikernel. Times are by the summoner's clock, and may be from before its zero. */

@@ -1,22 +1,5 @@
 /**
- * The states of a unikernel at run time, and what leads from one to another.
- *
- * | from                           | when                                              | to                       |
- * |--------------------------------|---------------------------------------------------|--------------------------|
- * | off, paused, suspended         | summoned                                          | starting                 |
- * | failed                         | summoned, and the back-off is over                | starting                 |
- * | off, paused, suspended, failed | seen running: somebody else started it            | starting, wait only      |
- * | off, paused, suspended         | seen in another of these states                   | that state               |
- * | starting                       | it is ready, or the wait is over and not required | ready                    |
- * | starting                       | the start failed, or it is seen off               | failed                   |
- * | starting, ready                | seen paused or suspended                          | that state               |
- * | ready                          | seen off                                          | off                      |
-| ready                          | seen off, soon, for the third time in a row       | failed                   |
-| ready                          | it boots anew                                     | starting, wait only      |
- * | starting, ready                | idle, or told to stop                             | stopping                 |
- * | paused, suspended, failed      | told to stop by destroy                           | stopping                 |
- * | stopping                       | stopped                                           | off, paused or suspended |
- * | stopping                       | it could not be stopped: whatever it is in        | ready, starting, off ... |
+ * The states of a unikernel at run time, and what leads from one to another: {@linkcode RULES}.
  *
  * Whoever summons it waits until it is ready; with `answer=early` only until its start has succeeded or it is seen to run,
  * which leaves it `starting`.
@@ -58,8 +41,98 @@ export function told(cause: string): Cause {
   return { origin: "backend", cause };
 }
 
-/** A change of state. */
+/** A change of state. Says all there is to say of it: whoever hears of it need not ask anybody. */
 export interface Transition extends Cause {
+  /** The name. */
+  unikernel: string;
+  /** By the summoner's clock, in milliseconds. */
+  at: number;
   from: SummonState;
   to: SummonState;
+}
+
+/** What leads from any of some states to any of some others. */
+export interface Rule {
+  from: readonly SummonState[];
+  when: string;
+  to: readonly SummonState[];
+}
+
+/**
+ * All changes of state that there are, but for one: when the daemon starts, what it finds takes the place of whatever an
+ * earlier one left word of.
+ */
+export const RULES: readonly Rule[] = [
+  {
+    from: ["off", "paused", "suspended"],
+    when: "summoned",
+    to: ["starting"],
+  },
+  {
+    from: ["failed"],
+    when: "summoned, and the back-off is over",
+    to: ["starting"],
+  },
+  {
+    from: ["off", "paused", "suspended", "failed"],
+    when: "seen running, since somebody else started it: it is only waited for",
+    to: ["starting"],
+  },
+  {
+    from: ["off", "paused", "suspended"],
+    when: "seen in another of these states",
+    to: ["off", "paused", "suspended"],
+  },
+  {
+    from: ["starting"],
+    when: "it is ready, or the wait is over and not required",
+    to: ["ready"],
+  },
+  {
+    from: ["starting"],
+    when: "the start failed, or it is seen off",
+    to: ["failed"],
+  },
+  {
+    from: ["starting", "ready"],
+    when: "seen paused or suspended",
+    to: ["paused", "suspended"],
+  },
+  { from: ["ready"], when: "seen off", to: ["off"] },
+  {
+    from: ["ready"],
+    when: "seen off, soon, for the third time in a row",
+    to: ["failed"],
+  },
+  {
+    from: ["ready"],
+    when: "it boots anew: it is only waited for",
+    to: ["starting"],
+  },
+  {
+    from: ["starting", "ready"],
+    when: "idle, or told to stop",
+    to: ["stopping"],
+  },
+  {
+    from: ["paused", "suspended", "failed"],
+    when: "told to stop by destroy",
+    to: ["stopping"],
+  },
+  {
+    from: ["stopping"],
+    when: "stopped",
+    to: ["off", "paused", "suspended"],
+  },
+  {
+    from: ["stopping"],
+    when: "it could not be stopped: whatever it is in",
+    to: ["ready", "starting", "off", "paused", "suspended"],
+  },
+];
+
+/** Whether the {@linkcode RULES} have a change from one state to another. */
+export function mayLead(from: SummonState, to: SummonState): boolean {
+  return from !== to &&
+    RULES.some((rule) => rule.from.includes(from) && rule.to.includes(to));
 }

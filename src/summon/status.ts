@@ -27,7 +27,7 @@ export interface SummonStatus {
   /** The time left until it is stopped if nobody asks for it; `undefined` where it does not run. */
   readonly idleIn?: number;
   /** How often, and when last, each of its names was asked for. */
-  readonly usage: Usage;
+  readonly usage: Omit<Usage, "note" | "restore">;
   /** Whether this Jitsu started the machine that runs. */
   readonly ours: boolean;
   /** When the TTLs of all answers that were given out are over, by the summoner's clock; `-Infinity` where there are none. */

@@ -13,7 +13,13 @@ import { Holds } from "./hold.ts";
 import { Idle } from "./idle.ts";
 import { Ownership } from "./ownership.ts";
 import { Operations, refused } from "./operations.ts";
-import { type Cause, type Origin, type SummonState, told } from "./states.ts";
+import {
+  type Cause,
+  mayLead,
+  type Origin,
+  type SummonState,
+  told,
+} from "./states.ts";
 import type { SummonStatus } from "./status.ts";
 import { MachineStop, STOPPING } from "./stop.ts";
 import { messageOf, seconds, type UnikernelLog, unikernelLog } from "./text.ts";
@@ -32,24 +38,16 @@ const wasOurs = (past: Past) => ran(past) && (past.ours ?? past.starts > 0);
 
 /** A unikernel that starts when it is summoned and stops when nobody asks for it any more. */
 export class SummonedUnikernel implements SummonStatus {
-  /**
-   * Whether its addresses can be the answer now: it is `ready`, or runs and is to be answered for as early as that. Read
-   * for every query, hence a plain field.
-   */
-  ready = false;
-  /** How often the machine was started, unpaused or resumed. */
-  starts = 0;
-  /** How often that failed, or did not make it ready in time where that is required. */
-  failures = 0;
-  /** Milliseconds that the last start took until it was ready, its turn to start included. */
-  lastTimeToReady?: number;
-  /** What did not come of that which it was waited for, where it was taken for ready all the same. */
-  unconfirmed?: string;
-  /** Why it is `failed`, or was for the last time. */
-  failure = "";
-
-  /** Another one after {@linkcode reconfigure}. */
-  unikernel: Unikernel;
+  // What others read of it has getters only: nobody but itself changes it.
+  #unikernel: Unikernel;
+  #state: SummonState = "off";
+  #since: number;
+  #ready = false;
+  #starts = 0;
+  #failures = 0;
+  #lastTimeToReady?: number;
+  #unconfirmed?: string;
+  #failure = "";
 
   readonly #log: UnikernelLog;
   #machine: Machine;
@@ -62,15 +60,13 @@ export class SummonedUnikernel implements SummonStatus {
   readonly #holds: Holds;
   readonly #ownership: Ownership;
   readonly #boot: Boot;
-  #state: SummonState = "off";
-  #since: number;
   #waiting?: Summons;
   #stop?: MachineStop;
   #stopped = Promise.resolve();
   #closed = false;
 
   constructor(unikernel: Unikernel, machine: Machine, context: SummonContext) {
-    this.unikernel = unikernel;
+    this.#unikernel = unikernel;
     this.#log = unikernelLog(unikernel.name);
     this.#machine = machine;
     this.#context = context;
@@ -116,16 +112,46 @@ export class SummonedUnikernel implements SummonStatus {
       ownership,
       watch: this.#watch,
       log: this.#log,
-      onTurn: () => this.starts++,
+      onTurn: () => this.#starts++,
       onFailure: (message) => this.#fail(message),
       onEarly: () => {
-        this.ready = true;
+        this.#ready = true;
         this.#settle();
       },
       onLate: (missing) => this.#late(missing),
     });
   }
 
+  /** As it is configured; another one after {@linkcode reconfigure}. */
+  get unikernel(): Unikernel {
+    return this.#unikernel;
+  }
+  /**
+   * Whether its addresses can be the answer now: it is `ready`, or runs and is to be answered for as early as that. Read
+   * for every query.
+   */
+  get ready(): boolean {
+    return this.#ready;
+  }
+  /** How often the machine was started, unpaused or resumed. */
+  get starts(): number {
+    return this.#starts;
+  }
+  /** How often that failed, or did not make it ready in time where that is required. */
+  get failures(): number {
+    return this.#failures;
+  }
+  /** Milliseconds that the last start took until it was ready, its turn to start included. */
+  get lastTimeToReady(): number | undefined {
+    return this.#lastTimeToReady;
+  }
+  get unconfirmed(): string | undefined {
+    return this.#unconfirmed;
+  }
+  /** Why it is `failed`, or was for the last time. */
+  get failure(): string {
+    return this.#failure;
+  }
   get state(): SummonState {
     return this.#state;
   }
@@ -135,7 +161,7 @@ export class SummonedUnikernel implements SummonStatus {
   }
   /** Whether a query that summons it begins a start: it is not on the way, and not left alone after a failure. */
   get wouldStart(): boolean {
-    if (this.ready || this.#closed || this.#waiting) return false;
+    if (this.#ready || this.#closed || this.#waiting) return false;
     if (this.#state === "starting" || this.#state === "stopping") return false;
     return this.#state !== "failed" ||
       this.#backoff.left() === 0 && !this.#calls.stuck;
@@ -166,7 +192,7 @@ export class SummonedUnikernel implements SummonStatus {
    * is done to the machine: what is under way ends as it began, what was counted of names that stay is kept.
    */
   reconfigure(unikernel: Unikernel, machine: Machine): void {
-    this.unikernel = unikernel;
+    this.#unikernel = unikernel;
     this.#idle.change(unikernel);
     this.#boot.change(unikernel, machine);
     if (this.#state === "ready" && this.#idle.left === undefined) {
@@ -196,11 +222,11 @@ export class SummonedUnikernel implements SummonStatus {
       if (found === "off" && this.#state === "off") return;
       this.#log("info", `found ${state}`);
       if (found !== this.#state) {
-        this.#enter(found, told(`found ${state}`));
+        this.#become(found, told(`found ${state}`));
       }
-      this.ready = found === "ready";
+      this.#ready = found === "ready";
       // The idle clock of one that somebody else started begins now.
-      if (this.ready) {
+      if (this.#ready) {
         this.#ownership.begin();
         this.#idle.begin(past && ran(past) ? past.since : undefined);
       }
@@ -212,9 +238,9 @@ export class SummonedUnikernel implements SummonStatus {
   #recall(past: Past): void {
     this.#state = past.state;
     this.#since = past.since;
-    this.starts = past.starts;
-    this.failures = past.failures;
-    this.lastTimeToReady = past.lastTimeToReady;
+    this.#starts = past.starts;
+    this.#failures = past.failures;
+    this.#lastTimeToReady = past.lastTimeToReady;
     this.#idle.recall(past);
   }
 
@@ -229,7 +255,7 @@ export class SummonedUnikernel implements SummonStatus {
    * just failed.
    */
   summon(cause: string, origin: Origin = "query"): Promise<void> {
-    if (this.ready) return Promise.resolve();
+    if (this.#ready) return Promise.resolve();
     if (this.#closed) return refused(CLOSED);
     const whyLate = origin === "operator"
       ? undefined
@@ -241,11 +267,11 @@ export class SummonedUnikernel implements SummonStatus {
     const left = origin === "operator" ? 0 : this.#backoff.left();
     if (this.#state === "failed" && left > 0) {
       return refused(
-        `${this.failure}; next try in ${Math.ceil(left / 1000)} s`,
+        `${this.#failure}; next try in ${Math.ceil(left / 1000)} s`,
       );
     }
     if (this.#state === "failed" && this.#calls.stuck) {
-      return refused(`${this.failure}, and that is not over yet`);
+      return refused(`${this.#failure}, and that is not over yet`);
     }
     const waiting = new Summons({ origin, cause }, this.#context.now());
     this.#waiting = waiting;
@@ -262,10 +288,10 @@ export class SummonedUnikernel implements SummonStatus {
    */
   stop(
     reason: string,
-    mode: StopMode = this.unikernel.mode,
+    mode: StopMode = this.#unikernel.mode,
     origin: Origin = "operator",
   ): Promise<void> {
-    this.#settle(`${this.unikernel.name} was stopped: ${reason}`);
+    this.#settle(`${this.#unikernel.name} was stopped: ${reason}`);
     const from = this.#state;
     if (from === "stopping") return this.#stopped;
     const running = from === "ready" || from === "starting";
@@ -275,7 +301,7 @@ export class SummonedUnikernel implements SummonStatus {
     if (this.#calls.stuck) {
       this.#idle.begin();
       return refused(
-        `${this.unikernel.name} cannot be stopped: the backend has not answered an earlier call yet`,
+        `${this.#unikernel.name} cannot be stopped: the backend has not answered an earlier call yet`,
       );
     }
     if (from === "ready") this.#backoff.forget();
@@ -287,7 +313,7 @@ export class SummonedUnikernel implements SummonStatus {
       watch: this.#watch,
       now: this.#context.now,
       gracePeriod: this.#machine.gracePeriod ??
-        this.unikernel.shutdownTimeout * 1000,
+        this.#unikernel.shutdownTimeout * 1000,
       log: this.#log,
     });
     return this.#stopped = this.#operations.run(async (signal) => {
@@ -305,7 +331,7 @@ export class SummonedUnikernel implements SummonStatus {
         throw new Error(`could not be stopped: ${messageOf(error)}`);
       } finally {
         this.#watch.release();
-        if (this.#waiting && !this.ready && this.#state !== "starting") {
+        if (this.#waiting && !this.#ready && this.#state !== "starting") {
           this.#start(this.#waiting);
         }
       }
@@ -343,7 +369,7 @@ export class SummonedUnikernel implements SummonStatus {
         if (seen === "off" && this.ours && this.#goesOffAgain(reason)) return;
         this.#log("info", `${seen} (${reason})`, { reason });
         this.#enter(seen, told(reason));
-        this.#settle(`${this.unikernel.name} was ${seen} while it started`);
+        this.#settle(`${this.#unikernel.name} was ${seen} while it started`);
         return;
       case "stopping":
         if (seen === "off") this.#stop?.seenOff();
@@ -363,7 +389,7 @@ export class SummonedUnikernel implements SummonStatus {
     const times = this.#backoff.wentOff(lived);
     if (times === 0) return false;
     if (times < CRASH_LOOP) {
-      this.failures++;
+      this.#failures++;
       return false;
     }
     this.#fail(
@@ -389,13 +415,13 @@ export class SummonedUnikernel implements SummonStatus {
 
   /** Somebody else started the machine. */
   #awaitOther(reason: string): void {
-    const { readiness } = this.unikernel;
+    const { readiness } = this.#unikernel;
     const waiting = this.#boot.waitingFor(readiness);
     this.#log("info", `running (${reason})${waiting}`, { reason });
     if (this.#state === "starting") this.#holds.ended();
     else this.#enter("starting", told(reason));
     this.#ownership.begin();
-    this.#holds.begin(this.unikernel, this.#calls);
+    this.#holds.begin(this.#unikernel, this.#calls);
     this.#operations.run((signal) =>
       this.#becomeReady(told(reason), readiness, signal)
     );
@@ -430,7 +456,7 @@ export class SummonedUnikernel implements SummonStatus {
     if (unconfirmed === undefined) {
       this.#log("info", `ready ${seconds(ms)} after ${began}`, { ms });
       this.#enterReady(cause);
-      if (since !== undefined) this.lastTimeToReady = this.#since - since;
+      if (since !== undefined) this.#lastTimeToReady = this.#since - since;
     } else {
       const what = `unconfirmed: ${unconfirmed}`;
       this.#log(
@@ -439,29 +465,29 @@ export class SummonedUnikernel implements SummonStatus {
         { ms, unconfirmed },
       );
       this.#enterReady({ ...cause, cause: `${cause.cause}; ${what}` });
-      this.unconfirmed = unconfirmed;
+      this.#unconfirmed = unconfirmed;
     }
   }
 
   /** The readiness did not come in time. */
   #late(missing: string): void {
-    const { name, readiness: { waitTimeout, waitRequired } } = this.unikernel;
+    const { name, readiness: { waitTimeout, waitRequired } } = this.#unikernel;
     this.#boot.leavePlace();
     const what = `did not become ready within ${waitTimeout} s: ${missing}`;
     if (!waitRequired) {
       this.#log("warn", `${what}; taking it for ready`);
       return;
     }
-    this.failures++;
+    this.#failures++;
     this.#log("warn", `${what}; waiting on`);
-    this.ready = false;
+    this.#ready = false;
     this.#settle(`${name} ${what}`);
     this.#idle.begin();
   }
 
   #fail(reason: string, what = "could not be started"): void {
-    this.failures++;
-    this.failure = `${this.unikernel.name} ${what}: ${reason}`;
+    this.#failures++;
+    this.#failure = `${this.#unikernel.name} ${what}: ${reason}`;
     const ms = this.#backoff.failed();
     this.#log(
       "error",
@@ -469,7 +495,7 @@ export class SummonedUnikernel implements SummonStatus {
       { reason, ms },
     );
     this.#enter("failed", told(reason));
-    this.#settle(this.failure);
+    this.#settle(this.#failure);
   }
 
   /** Goes on with the machine as it is after a stop that failed. */
@@ -489,13 +515,27 @@ export class SummonedUnikernel implements SummonStatus {
     this.#settle();
   }
 
-  #enter(to: SummonState, { origin, cause }: Cause): void {
+  /** Comes into a state that the one before may lead to. */
+  #enter(to: SummonState, cause: Cause): void {
     const from = this.#state;
+    if (!mayLead(from, to)) {
+      this.#log(
+        "error",
+        `internal error: ${from} must not lead to ${to} (${cause.cause}); please report this`,
+        { from, to },
+      );
+    }
+    this.#become(to, cause);
+  }
+
+  #become(to: SummonState, { origin, cause }: Cause): void {
+    const from = this.#state;
+    const at = this.#context.now();
     this.#state = to;
-    this.#since = this.#context.now();
-    this.ready = to === "ready";
-    this.unconfirmed = undefined;
-    if (this.ready) this.#holds.ready();
+    this.#since = at;
+    this.#ready = to === "ready";
+    this.#unconfirmed = undefined;
+    if (this.#ready) this.#holds.ready();
     else this.#holds.ended();
     this.#idle.end();
     if (to !== "ready" && to !== "starting") this.#ownership.end();
@@ -503,11 +543,11 @@ export class SummonedUnikernel implements SummonStatus {
       // A start that was given up may still come, and is ours then.
       this.#ownership.started = this.#calls.stuck;
     }
-    try {
-      this.#context.onTransition?.(this, { from, to, origin, cause });
-    } catch (error) {
-      this.#log("error", `noting ${from} -> ${to}: ${messageOf(error)}`);
-    }
+    const unikernel = this.#unikernel.name;
+    this.#context.transitions.publish(
+      { unikernel, at, from, to, origin, cause },
+      this,
+    );
   }
 
   /** Resolves the summons in flight, or rejects it with `error`. */

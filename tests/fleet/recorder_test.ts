@@ -32,15 +32,14 @@ async function record(
 ) {
   const store = new CountedStore();
   const all: SummonedUnikernel[] = [];
-  // deno-lint-ignore prefer-const -- made after the stage, on whose time it runs
-  let recorder: Recorder;
-  using stage = new Stage({
-    now: () => Date.now() - ZERO,
-    onTransition: (summoned, transition) =>
-      recorder.noteTransition(summoned, transition),
-  });
+  using stage = new Stage({ now: () => Date.now() - ZERO });
   await stage.elapse(ZERO);
-  recorder = new Recorder(store, () => Date.now() - ZERO, () => all);
+  const recorder = new Recorder(
+    store,
+    () => Date.now() - ZERO,
+    () => all,
+    stage.summoner.transitions,
+  );
   recorder.count();
   await store.configure(WWW, {
     time: ZERO,
@@ -175,12 +174,14 @@ Deno.test("a clock that was set back makes no request of the future", async () =
 });
 
 Deno.test("what names were asked for is kept out of a store that ends with the daemon: they may be a great many", async () => {
-  using stage = new Stage({
-    onTransition: (summoned, transition) =>
-      recorder.noteTransition(summoned, transition),
-  });
+  using stage = new Stage();
   const store = new CountedStore();
-  const recorder = new Recorder(store, Date.now, () => [www]);
+  const recorder = new Recorder(
+    store,
+    Date.now,
+    () => [www],
+    stage.summoner.transitions,
+  );
   const change = { time: ZERO, origin: "operator", reason: "test" } as const;
   await store.configure(WWW, change);
   const www = await stage.add({}, new FakeMachine());

@@ -106,12 +106,14 @@ export class Stage {
       now: Date.now,
       waitForXenstoreKey: (domid, key, signal) =>
         this.xenstore.wait(domid, key, signal),
-      onTransition: ({ unikernel: { name } }, { from, to, origin, cause }) => {
-        this.transitions.push(`${name}: ${from} -> ${to} (${cause})`);
-        this.origins.push(origin);
-      },
       ...options,
     });
+    this.summoner.transitions.subscribe(
+      ({ unikernel, from, to, origin, cause }) => {
+        this.transitions.push(`${unikernel}: ${from} -> ${to} (${cause})`);
+        this.origins.push(origin);
+      },
+    );
   }
   /** Adds a unikernel whose machine is `machine`. */
   add(

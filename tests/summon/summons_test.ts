@@ -107,16 +107,21 @@ Deno.test("a query is traceable from its receipt to its answer, with durations",
   ]);
 });
 
-Deno.test("a listener to transitions that throws disturbs nothing", async () => {
-  using stage = new Stage({
-    onTransition() {
-      throw new Error("disk full");
-    },
-  });
-  const { www } = await stage.www();
+Deno.test("a state that must not follow is logged as an internal error with both states, and can be left again", async () => {
+  using stage = new Stage();
+  const { machine, www } = await stage.www({ mode: "suspend" }, "running");
+  machine.suspendsTo = "failed" as never; // which a backend must not say
+  await www.stop("told to");
+  assert(
+    stage.log.includes(
+      "ERROR www: internal error: stopping must not lead to failed (told to); please report this",
+    ),
+    stage.log.join("\n"),
+  );
+  assertEquals(www.state, "failed");
+  machine.become("off");
   await www.summon(CAUSE);
   assert(www.ready);
-  assert(stage.log.includes("ERROR www: noting off -> starting: disk full"));
 });
 
 Deno.test("a start that fails refuses with the reason and backs off, doubling to a minute, until one succeeds", async () => {
