@@ -211,18 +211,24 @@ export class Domain {
     return "resumed";
   }
 
-  /** Takes it down at once, and drops its managed save if it was saved. */
-  destroy(): Promise<void> {
+  /**
+   * Takes it down at once, and drops its managed save if it was saved; resolves with whether it did that, of which libvirt
+   * tells nobody.
+   */
+  destroy(): Promise<boolean> {
     return this.#orAlready("off", async () => {
       const { state } = await this.#state();
-      if (state !== VIR_DOMAIN.SHUTOFF) {
-        await this.#call(this.#libvirt.virDomainDestroy(this.pointer));
-      } else if (await this.#hasManagedSave()) {
+      const isSaved = state === VIR_DOMAIN.SHUTOFF &&
+        await this.#hasManagedSave();
+      if (isSaved) {
         await this.#call(
           this.#libvirt.virDomainManagedSaveRemove(this.pointer, 0),
         );
+      } else if (state !== VIR_DOMAIN.SHUTOFF) {
+        await this.#call(this.#libvirt.virDomainDestroy(this.pointer));
       }
-    }, undefined);
+      return isSaved;
+    }, false);
   }
 
   /** Asks it to shut down. */

@@ -245,13 +245,14 @@ export class LibvirtMachine implements Machine {
     }
   }
 
-  destroy(): Promise<void> {
-    return this.#do({
+  async destroy(): Promise<void> {
+    const isDropped = await this.#do({
       words: "destroy",
       virsh: "destroy",
       work: (domain) => domain.destroy(),
-      absent: () => {},
+      absent: () => false,
     });
+    if (isDropped) await this.refresh("what was saved of it was dropped");
   }
 
   shutdown(): Promise<void> {

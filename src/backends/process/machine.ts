@@ -72,6 +72,8 @@ export class ProcessMachine implements Machine {
   #run?: Run;
   /** Whether a process is being started that there is no run of yet. */
   #starting = false;
+  /** Calls that change it are carried out one after another: two starts at once would be two processes. */
+  readonly #turns = new Limit(1);
   /** Writes and removes the pidfile, in the order of what happens. */
   readonly #pidfileTurns = new Limit(1);
   /** The state that was told last while there is a run. */
@@ -108,8 +110,8 @@ export class ProcessMachine implements Machine {
     return this.#pidfile === undefined ? undefined : this.#markPlace;
   }
   readonly #markPlace: MarkPlace = {
-    read: () => Promise.try(() => this.#readNote()?.mark),
-    write: (mark) => this.#note(mark),
+    read: () => this.#do("read the mark of", () => this.#readNote()?.mark),
+    write: (mark) => this.#do("mark", () => this.#note(mark)),
   };
 
   /** What the pidfile says, if it is of the process that runs. */
@@ -182,14 +184,55 @@ export class ProcessMachine implements Machine {
   }
 
   state(): Promise<MachineState> {
-    return Promise.try(() => { // to look at it takes a file descriptor, and may throw
+    // To look at it takes a file descriptor, and may throw.
+    return this.#do("read the state of", () => {
       if (this.#run === undefined) return "off";
       // An end shows once it is told, with its reason.
       return this.#run.group.state() === "paused" ? "paused" : "running";
     });
   }
 
-  async start(): Promise<StartAction> {
+  start(): Promise<StartAction> {
+    return this.#turn("start", () => this.#start());
+  }
+
+  destroy(): Promise<void> {
+    return this.#turn("destroy", () => this.#kill());
+  }
+
+  // A process that was suspended gets SIGTERM only once it continues.
+  shutdown(): Promise<void> {
+    return this.#turn(
+      "shut down",
+      async () => await this.#run?.group.signal("SIGTERM", "SIGCONT"),
+    );
+  }
+
+  suspend(): Promise<"paused"> {
+    return this.#turn("suspend", () => this.#suspend());
+  }
+
+  /** Changes it when no other call does. Rejects with BackendError. */
+  #turn<T>(words: string, work: () => Promise<T>): Promise<T> {
+    return this.#do(words, () =>
+      this.#turns.run(() => {
+        if (this.#closed) throw new BackendError("Jitsu is exiting");
+        return work();
+      }));
+  }
+
+  /** Whatever goes wrong is said with what was to be done, and to which machine. */
+  async #do<T>(words: string, work: () => T | Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw new BackendError(
+        `cannot ${words} ${this.name}: ${(error as Error).message}`,
+      );
+    }
+  }
+
+  async #start(): Promise<StartAction> {
     if (this.#run === undefined) await this.#adopt(); // another Jitsu may have started it meanwhile
     const run = this.#run;
     switch (run?.group.state()) {
@@ -214,24 +257,19 @@ export class ProcessMachine implements Machine {
       if (this.#closed) throw new BackendError("Jitsu is exiting");
       await this.#note();
     } catch (error) {
-      await this.destroy();
+      await this.#kill();
       throw error;
     }
     return "started";
   }
 
-  async destroy(): Promise<void> {
+  async #kill(): Promise<void> {
     const run = this.#run;
     await run?.group.signal("SIGKILL");
     await run?.over;
   }
 
-  // A process that was suspended gets SIGTERM only once it continues.
-  async shutdown(): Promise<void> {
-    await this.#run?.group.signal("SIGTERM", "SIGCONT");
-  }
-
-  async suspend(): Promise<"paused"> {
+  async #suspend(): Promise<"paused"> {
     const group = this.#run?.group;
     if (group === undefined) throw new BackendError("it does not run");
     if (group.state() === "paused") return "paused";

@@ -87,10 +87,14 @@ export class XapiMachine implements Machine {
     this.name = config.name;
     this.#pool = pool;
     this.#config = config;
-    this.mark = new OtherConfigMark(pool.session, async () => ({
+    const place = new OtherConfigMark(pool.session, async () => ({
       vm: await this.#current(),
       ref: this.#ref,
     }));
+    this.mark = {
+      read: () => this.#explained("read the mark of", () => place.read()),
+      write: (mark) => this.#explained("mark", () => place.write(mark)),
+    };
     if (config.keys.wait_for_ip) {
       this.readiness = new GuestAddress(
         this.name,
@@ -176,8 +180,8 @@ export class XapiMachine implements Machine {
     return "suspended";
   }
 
-  async macAddresses(): Promise<string[]> {
-    try {
+  macAddresses(): Promise<string[]> {
+    return this.#explained("read the network interfaces of", async () => {
       const { vifs } = await this.#current();
       const found = await Promise.all(
         vifs.map(async (ref) =>
@@ -185,9 +189,7 @@ export class XapiMachine implements Machine {
         ),
       );
       return found.sort((a, b) => a.device - b.device).map(({ mac }) => mac);
-    } catch (error) {
-      throw this.#explain("read the network interfaces of", error);
-    }
+    });
   }
 
   /** The VM as the pool has it now. Rejects where it has become one that is not ours to start or stop. */
@@ -345,6 +347,14 @@ export class XapiMachine implements Machine {
       const level = isXapiError(error, "TASK_CANCELLED") ? "debug" : "warn";
       log("backend")[level](`${this.name}: ${method}: ${error.message}`);
     });
+  }
+
+  async #explained<T>(what: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw this.#explain(what, error);
+    }
   }
 
   #explain(what: string, error: unknown): unknown {

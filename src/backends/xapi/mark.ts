@@ -33,7 +33,7 @@ export class OtherConfigMark implements MarkPlace {
     const { vm, ref } = await this.#current();
     if (vm.domid === undefined) {
       throw new BackendError(
-        `a mark is for a VM that runs, and it is ${vm.powerState}`,
+        `it does not run: the pool has it ${vm.powerState}`,
       );
     }
     const text = `${await this.#runOf(vm)} ${mark}`;

@@ -123,6 +123,7 @@ export class Mirror {
 
   /** Resolves when what was told last is true; rejects with BackendError where the pool cannot be reached now. */
   async fresh(): Promise<void> {
+    if (this.#closed) throw new BackendError(CLOSED);
     if (this.#outage === undefined) return;
     this.#endPause?.(); // the pool may be back already
     await this.#outage.attempt.promise;

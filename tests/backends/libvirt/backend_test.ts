@@ -76,47 +76,6 @@ test(
 );
 
 test(
-  "a domain goes off, on, to sleep and back on as it is told",
-  async (hypervisor, backend) => {
-    hypervisor.define("www");
-    const machine = await backend.machine(config("www"));
-    assertEquals(await machine.domainId!(), undefined);
-    assertEquals(await machine.start(), "started");
-    assertEquals(await machine.state(), "running");
-    assertEquals(typeof await machine.domainId!(), "number");
-    assertEquals(await machine.suspend(), "paused");
-    assertEquals(await machine.state(), "paused");
-    assertEquals(await machine.start(), "unpaused");
-    await machine.shutdown();
-    assertEquals(await machine.state(), "off");
-    assertEquals(await machine.start(), "started");
-    await machine.destroy();
-    assertEquals(await machine.state(), "off");
-  },
-);
-
-test("what is so already is fine", async (hypervisor, backend) => {
-  hypervisor.define("www");
-  const machine = await backend.machine(config("www"));
-  await machine.destroy();
-  await machine.shutdown();
-  await machine.start();
-  assertEquals(await machine.start(), "found running");
-  await machine.suspend();
-  assertEquals(await machine.suspend(), "paused");
-});
-
-test(
-  "two who start a domain at the same time both find it running",
-  async (hypervisor, backend) => {
-    hypervisor.define("www");
-    const machine = await backend.machine(config("www"));
-    const actions = await Promise.all([machine.start(), machine.start()]);
-    assertEquals(actions.sort(), ["found running", "started"]);
-  },
-);
-
-test(
   "suspend=disk saves a domain, and starting it brings it back",
   async (hypervisor, backend) => {
     hypervisor.define("www");
@@ -135,19 +94,6 @@ test(
       "suspended: stopped (saved)",
     ]);
     assertMatch(told[2], /^running: started /);
-  },
-);
-
-test(
-  "destroying a domain that is saved to disk drops what was saved",
-  async (hypervisor, backend) => {
-    hypervisor.define("www");
-    const machine = await backend.machine(config("www", { suspend: "disk" }));
-    await machine.start();
-    await machine.suspend();
-    await machine.destroy();
-    assertEquals(await machine.state(), "off");
-    assertEquals(await machine.start(), "started");
   },
 );
 

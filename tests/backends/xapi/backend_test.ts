@@ -68,19 +68,6 @@ test("a VM is started, and its events tell the states it goes through", async ({
   );
 });
 
-test("a machine that is released is told no more, another handle of it is", async ({ fake, backend }) => {
-  const ref = fake.pool.addVm({ name: "www" });
-  const old = await machine(backend, "www");
-  const www = await machine(backend, "www");
-  const told: string[] = [];
-  old.onStateChange = (state) => told.push(`old: ${state}`);
-  www.onStateChange = (state) => told.push(state);
-  old.release?.();
-  fake.pool.become(ref, "Running");
-  await until("the other to be told", () => told.length > 0);
-  assertEquals(told, ["running"]);
-});
-
 test("whatever state a VM is in, it can be brought to run", async ({ fake, backend }) => {
   for (
     const [powerState, action, operation] of [
@@ -152,14 +139,6 @@ test("a guest that cannot be asked to shut down says to use mode=destroy", async
     "cannot shut down www: its guest cannot be asked",
   );
   assertStringIncludes(message, "use mode=destroy [VM_LACKS_FEATURE]");
-});
-
-test("a VM is suspended to disk, and resumed", async ({ fake, backend }) => {
-  fake.pool.addVm({ name: "www", state: "Running" });
-  const www = await machine(backend, "www");
-  assertEquals(await www.suspend(), "suspended");
-  assertEquals(await www.state(), "suspended");
-  assertEquals(await www.start(), "resumed");
 });
 
 test("what an admin does to a VM is told", async ({ fake, backend }) => {

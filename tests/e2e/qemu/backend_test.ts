@@ -104,19 +104,6 @@ test(
 );
 
 test(
-  "a guest that somebody destroys is told of at once, and can be started again",
-  {},
-  async ({ rig, guest, machine, told }) => {
-    await machine.start();
-    const boot = await booted(guest);
-    await rig.virsh("destroy", guest.name);
-    await until("told that it went off", () => told.at(-1) === "off");
-    assertEquals(await machine.start(), "started");
-    assert(await booted(guest) !== boot);
-  },
-);
-
-test(
   "while libvirtd is down calls say so; when it is back, what happened meanwhile is told and all works again",
   {},
   async ({ rig, guest, machine, told }) => {

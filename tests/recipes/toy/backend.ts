@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { dirname } from "node:path";
 import {
   type Backend,
   BackendError,
@@ -15,42 +16,88 @@ import {
 import type { ToyKeys } from "./description.ts";
 
 export class ToyBackend implements Backend<ToyKeys> {
-  machine({ name, keys }: MachineConfig<ToyKeys>): Promise<Machine> {
-    return Promise.resolve(new ToyMachine(name, keys.file));
+  readonly #machines = new Set<ToyMachine>();
+
+  async machine({ name, keys }: MachineConfig<ToyKeys>): Promise<Machine> {
+    const machine = new ToyMachine(name, keys.file);
+    await machine.watch();
+    this.#machines.add(machine);
+    return machine;
   }
 
-  async close(): Promise<void> {}
+  close(): Promise<void> {
+    for (const machine of this.#machines) machine.release();
+    return Promise.resolve();
+  }
 }
 
 class ToyMachine implements Machine {
   onStateChange?: StateListener;
   readonly id: string;
+  #watcher?: Deno.FsWatcher;
+  #told: MachineState = "off";
 
   constructor(readonly name: string, file: string) {
     this.id = file;
   }
 
-  async state(): Promise<MachineState> {
+  /** Tells from now on what becomes of the file. */
+  watch(): Promise<void> {
+    return this.#do("find", async () => {
+      this.#watcher = Deno.watchFs(dirname(this.id), { recursive: false });
+      this.#told = await this.#state();
+      this.#follow(this.#watcher);
+    });
+  }
+
+  async #follow(watcher: Deno.FsWatcher): Promise<void> {
+    for await (const { kind } of watcher) {
+      this.#tell(await this.#state(), `${kind} of ${this.id}`);
+    }
+  }
+
+  #tell(state: MachineState, reason: string): void {
+    if (state === this.#told || this.#watcher === undefined) return;
+    this.#told = state;
+    this.onStateChange?.(state, reason);
+  }
+
+  state(): Promise<MachineState> {
+    return this.#do("look at", () => this.#state());
+  }
+
+  async #state(): Promise<MachineState> {
     try {
       await Deno.stat(this.id);
       return "running";
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return "off";
-      throw failure(error);
+      throw error;
     }
   }
 
-  async start(): Promise<StartAction> {
-    if (await this.state() === "running") return "found running";
-    await Deno.writeTextFile(this.id, "").catch(fail);
-    this.onStateChange?.("running", "made");
-    return "started";
+  start(): Promise<StartAction> {
+    return this.#do("start", async () => {
+      try {
+        await Deno.writeTextFile(this.id, "", { createNew: true });
+        this.#tell("running", "made");
+        return "started";
+      } catch (error) {
+        if (await this.#state() === "running") return "found running";
+        throw error;
+      }
+    });
   }
 
-  async destroy(): Promise<void> {
-    if (await this.state() === "off") return;
-    await Deno.remove(this.id).catch(fail);
-    this.onStateChange?.("off", "removed");
+  destroy(): Promise<void> {
+    return this.#do("destroy", async () => {
+      try {
+        await Deno.remove(this.id);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+      this.#tell("off", "removed");
+    });
   }
 
   shutdown(): Promise<void> {
@@ -58,12 +105,26 @@ class ToyMachine implements Machine {
   }
 
   suspend(): Promise<never> {
-    return Promise.reject(new BackendError("a file cannot be suspended"));
+    return this.#do("suspend", () => {
+      throw new Error("a file cannot be suspended");
+    });
   }
-}
 
-const failure = (error: unknown) => new BackendError((error as Error).message);
+  release(): void {
+    this.#watcher?.close();
+    this.#watcher = undefined;
+  }
 
-function fail(error: unknown): never {
-  throw failure(error);
+  async #do<T>(words: string, work: () => Promise<T>): Promise<T> {
+    try {
+      if (words !== "find" && this.#watcher === undefined) {
+        throw new Error("it was let go of");
+      }
+      return await work();
+    } catch (error) {
+      throw new BackendError(
+        `cannot ${words} ${this.name}: ${(error as Error).message}`,
+      );
+    }
+  }
 }
