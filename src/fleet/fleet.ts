@@ -109,7 +109,7 @@ export class Registry {
   /**
    * Serves it no longer, and leaves its machine as it is; with `stop`, a reason in words, stops that in its mode first.
    * Queries that wait for it are answered. Returns what it was; rejects with {@linkcode RegistryError} when there is
-   * none of that name, and with `BackendError` when it cannot be stopped, which it is removed all the same.
+   * none of that name, and with `BackendError` when it cannot be stopped: it is removed in that case too.
    */
   remove(name: string, stop?: string): Promise<Unikernel> {
     return this.#inTurn(name, async () => {
