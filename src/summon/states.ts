@@ -126,7 +126,8 @@ export const RULES: readonly Rule[] = [
   },
   {
     from: ["stopping"],
-    when: "it could not be stopped: whatever it is in",
+    when:
+      "it could not be stopped: whatever it is in, and ready only in the boot in which it was",
     to: ["ready", "starting", "off", "paused", "suspended"],
   },
 ];

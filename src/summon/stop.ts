@@ -37,6 +37,7 @@ export class MachineStop {
   readonly #mode: StopMode;
   readonly #context: StopContext;
   #onOff?: () => void;
+  #rebooted = false;
 
   constructor(machine: Calls, mode: StopMode, context: StopContext) {
     this.#machine = machine;
@@ -91,6 +92,16 @@ export class MachineStop {
   /** Ends the grace period of a shutdown: the machine was seen off. */
   seenOff(): void {
     this.#onOff?.();
+  }
+
+  /** The machine booted anew, which nothing that stops it does: the guest reboots instead, or somebody else has it do so. */
+  seenReboot(): void {
+    this.#rebooted = true;
+  }
+
+  /** Whether it booted anew since this began: what it had told of being ready was of the boot before. */
+  get rebooted(): boolean {
+    return this.#rebooted;
   }
 
   async #offWithin(ms: number, signal: AbortSignal): Promise<boolean> {

@@ -103,7 +103,7 @@ export class SummonedUnikernel implements SummonStatus {
       this.#calls,
       this.#log,
       (state, reason) => this.#observe(state, reason),
-      (reason) => this.#observeReboot(reason),
+      (reason, isHeld) => this.#observeReboot(reason, isHeld),
     );
     this.#boot = new Boot(unikernel, machine, {
       shared: context,
@@ -326,7 +326,8 @@ export class SummonedUnikernel implements SummonStatus {
         this.#enter(left, { origin, cause: reason });
       } catch (error) {
         if (signal.aborted) throw error;
-        await this.#remain(from, "it could not be stopped");
+        const wasReady = from === "ready" && !stop.rebooted;
+        await this.#remain(wasReady, "it could not be stopped");
         if (origin === "idle") this.#idle.stopFailed();
         throw new Error(`could not be stopped: ${messageOf(error)}`);
       } finally {
@@ -399,10 +400,12 @@ export class SummonedUnikernel implements SummonStatus {
     return true;
   }
 
-  /** It boots anew, and nobody told it to do so here. */
-  #observeReboot(reason: string): void {
-    if (this.#state !== "ready" && this.#state !== "starting") return;
-    this.#awaitOther(`it boots anew: ${reason}`);
+  /** It boots anew: by itself, unless that is what the call of ours does which `isHeld` tells of. */
+  #observeReboot(reason: string, isHeld: boolean): void {
+    if (this.#state === "stopping") this.#stop?.seenReboot();
+    else if (this.#state === "ready" || this.#state === "starting") {
+      if (!isHeld) this.#awaitOther(`it boots anew: ${reason}`);
+    }
   }
 
   #start(cause: Cause): void {
@@ -498,13 +501,13 @@ export class SummonedUnikernel implements SummonStatus {
     this.#settle(this.#failure);
   }
 
-  /** Goes on with the machine as it is after a stop that failed. */
-  async #remain(from: SummonState, cause: string): Promise<void> {
+  /** Goes on with the machine as it is after a stop that failed; `wasReady` in the boot that it is in. */
+  async #remain(wasReady: boolean, cause: string): Promise<void> {
     // Where even that cannot be read, it is taken to run as before; see reconcile.
     const state = await this.#calls.state().catch(() => "running" as const);
     if (this.#closed) return;
     if (state !== "running") this.#enter(state, told(cause));
-    else if (from === "ready") this.#enterReady(told(cause));
+    else if (wasReady) this.#enterReady(told(cause));
     else this.#awaitOther(cause);
   }
 

@@ -25,7 +25,7 @@ export class MachineWatch {
   readonly #calls: Calls;
   readonly #log: UnikernelLog;
   readonly #onState: (state: MachineState, reason: string) => void;
-  readonly #onReboot: (reason: string) => void;
+  readonly #onReboot: (reason: string, isHeld: boolean) => void;
   /** How many of our own calls are changing the state at this moment. */
   #held = 0;
   /** Changes whenever such a call begins or ends. */
@@ -39,21 +39,19 @@ export class MachineWatch {
     this.#look();
   };
 
-  readonly #rebootListener = (reason: string) => {
-    // Where a call of ours is under way, the boot is its doing, or it is about to end it.
-    if (this.#held === 0) this.#onReboot(reason);
-  };
+  readonly #rebootListener = (reason: string) =>
+    this.#onReboot(reason, this.#held > 0);
 
   /**
    * Calls `onState` with each state that was read, which need not differ from the one before, and `onReboot` when it boots
-   * anew though no call of ours is under way.
+   * anew: `isHeld` while a call of ours is under way, which may be what boots it.
    */
   constructor(
     machine: Machine,
     calls: Calls,
     log: UnikernelLog,
     onState: (state: MachineState, reason: string) => void,
-    onReboot: (reason: string) => void,
+    onReboot: (reason: string, isHeld: boolean) => void,
   ) {
     this.#calls = calls;
     this.#onReboot = onReboot;

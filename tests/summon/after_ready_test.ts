@@ -86,6 +86,44 @@ Deno.test("a machine that boots anew has to become ready again, and its connecti
   assertEquals(machine.calls, ["start"]);
 });
 
+for (
+  const [when, ms] of [
+    ["in the grace period of its shutdown", 1000],
+    ["while it is being destroyed", 3500],
+  ] as const
+) {
+  Deno.test(`a machine that boots anew ${when} has to become ready again if it cannot be stopped`, async () => {
+    using stage = new Stage();
+    const readiness = { ...KEY, waitTimeout: 60, waitRequired: true };
+    const { machine, www } = await stage.www({
+      readiness,
+      mode: "shutdown",
+      shutdownTimeout: 3,
+    });
+    machine.shutsDownIn = "never";
+    machine.takes.destroy = 1000;
+    machine.fails.destroy = ["no", "no"];
+    www.summon("a query");
+    await stage.elapse(10);
+    stage.xenstore.write(machine.domid);
+    await stage.elapse(10);
+    const first = new Outcome(www.stop("a test"));
+    await stage.elapse(5000);
+    assertEquals([first.state, www.state], ["rejected", "ready"]);
+
+    www.stop("a test");
+    await stage.elapse(ms);
+    machine.domid++;
+    machine.onReboot!("rebooted");
+    assertEquals(www.state, "stopping");
+    await stage.elapse(5000);
+    assertEquals([www.ready, www.state], [false, "starting"]);
+    stage.xenstore.write(machine.domid);
+    await stage.elapse(10);
+    assert(www.ready);
+  });
+}
+
 Deno.test("a boot during a call of ours, or of a machine that does not run, is none of its own", async () => {
   using stage = new Stage();
   const { machine, www } = await stage.www();

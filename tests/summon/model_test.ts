@@ -33,7 +33,7 @@ class Actor {
   readonly queries: { outcome: Outcome; at: number }[] = [];
   /** Its state may change unseen, or an event may have to do: what Jitsu believes may be wrong until it can read it. */
   unseen = false;
-  /** The boot for which no key is asked for: it ran when Jitsu came, or it rebooted while a call had the floor. */
+  /** The boot for which no key is asked for: it ran when Jitsu came, or it rebooted while a call that starts it had the floor. */
   unasked = 0;
   /** Its MAC addresses may not be known when it boots: nobody holds its connections then. */
   unheld = false;
@@ -165,7 +165,9 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
         const { machine } = actor;
         if (machine.current !== "running") return;
         machine.domid++;
-        if (machine.changing > 0) actor.unasked = machine.domid;
+        if (machine.changing > 0 && machine.calls.at(-1) === "start") {
+          actor.unasked = machine.domid;
+        }
         machine.onReboot?.("reboot");
       })
     ),
