@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { ControlClient } from "../../src/control/client.ts";
 import { forEachLine } from "../../src/backends/process/output.ts";
 import { until } from "../until.ts";
 
@@ -158,6 +159,8 @@ export class Jitsu implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #reading: Promise<void>;
   readonly #endReading = new AbortController();
+  /** Where it can be told what to do, if anywhere. */
+  readonly #control: string;
   #status?: Deno.CommandStatus;
 
   /**
@@ -177,10 +180,10 @@ export class Jitsu implements AsyncDisposable {
   static async startAs(command: string[], ...args: string[]): Promise<Jitsu> {
     const hasPort = args.some((arg) => arg.startsWith("--listen="));
     const port = hasPort ? [] : ["--listen=0"];
-    const isControlled = args.some((arg) => arg.startsWith("--control="));
-    const control = isControlled ? [] : ["--control=none"];
-    const options = [...port, ...control];
-    const jitsu = new Jitsu([...command, ...options, ...args]);
+    const control = args.findLast((arg) => arg.startsWith("--control=")) ??
+      "--control=none";
+    const others = args.filter((arg) => !arg.startsWith("--control="));
+    const jitsu = new Jitsu([...command, ...port, control, ...others], control);
     try {
       const [, address, port] = await jitsu.logged(
         /serving DNS on ([^ ]+)#(\d+)/,
@@ -194,7 +197,8 @@ export class Jitsu implements AsyncDisposable {
     }
   }
 
-  private constructor([program, ...args]: string[]) {
+  private constructor([program, ...args]: string[], control: string) {
+    this.#control = control.slice("--control=".length);
     this.#child = new Deno.Command(program, {
       args,
       stdin: "null",
@@ -265,6 +269,12 @@ export class Jitsu implements AsyncDisposable {
     await this.#reading;
     clearTimeout(cut);
     return status;
+  }
+
+  /** Has it stop a unikernel as its operator does, in the unikernel's own mode or in this; it has a `--control=` for that. */
+  async stopUnikernel(name: string, mode?: string): Promise<void> {
+    using client = await ControlClient.connect(this.#control);
+    await client.call({ command: "stop", name, mode }).next();
   }
 
   /** Asks it to exit with SIGTERM; resolves with its exit code and the milliseconds it took. */

@@ -13,7 +13,7 @@ import { curl, here, type Visit as Attempt } from "../e2e/curl.ts";
 import type { Jitsu } from "../e2e/harness.ts";
 import { run } from "../run.ts";
 import { LIBXL, linuxGuest } from "./guests.ts";
-import { testOn, WAITS_FOR_KEY } from "./program.ts";
+import { stop, testOn, WAITS_FOR_KEY } from "./program.ts";
 import { SynjitsuGuest } from "./synjitsu_guest.ts";
 
 const ROUNDS = Number(Deno.args[0] ?? 1);
@@ -88,8 +88,7 @@ async function visit(jitsu: Jitsu): Promise<Visit> {
   }
   const [, ms] = await jitsu.logged(/: ready .*"ms":([\d.]+)/, from);
   const again = await visitOnce();
-  await run(["xl", "destroy", GUEST.name]);
-  await jitsu.logged(/"message":"\w+: off /, from);
+  await stop(jitsu, GUEST, "destroy");
   return {
     answered: before + first.answered,
     firstByte: before + first.firstByte,

@@ -26,8 +26,10 @@ export const WAITS_FOR_TCP = [
 ];
 
 /** Jitsu over a toolstack. */
-export class Host {
+export class Host implements Disposable {
   readonly #all: Jitsu[] = [];
+  /** Of the control sockets. */
+  readonly #folder = Deno.makeTempDirSync();
 
   constructor(readonly toolstack: Toolstack) {}
 
@@ -35,6 +37,7 @@ export class Host {
   async start(...configs: string[]): Promise<Jitsu> {
     const jitsu = await Jitsu.start(
       this.toolstack.options,
+      `--control=${this.#folder}/control${this.#all.length}`,
       "--forwarder=0.0.0.0",
       "--delay=0",
       "--log-level=debug",
@@ -58,6 +61,10 @@ export class Host {
   get log(): string {
     return this.#all.map(({ log }) => log.join("\n")).join("\n---\n");
   }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.#folder, { recursive: true });
+  }
 }
 
 /** A test with the guests of a toolstack. What Jitsu logged is in the message if it fails. */
@@ -68,7 +75,7 @@ export function testOn(
   fn: (host: Host) => Promise<void>,
 ): void {
   Deno.test(name, { ignore: !isDom0 || !canDig }, async () => {
-    const host = new Host(toolstack);
+    using host = new Host(toolstack);
     await using _guests = await toolstack.start(guests);
     try {
       await fn(host);
@@ -117,4 +124,14 @@ export async function gone(guest: Guest): Promise<void> {
     `${guest.name} has no domain`,
     async () => await domidOf(guest) === undefined,
   );
+}
+
+/** Has Jitsu stop a guest as its operator does, in its own mode or in this; resolves when it has no domain. */
+export async function stop(
+  jitsu: Jitsu,
+  guest: Guest,
+  mode?: string,
+): Promise<void> {
+  await jitsu.stopUnikernel(guest.name, mode);
+  await gone(guest);
 }

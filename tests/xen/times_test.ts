@@ -14,7 +14,14 @@ import type { Jitsu } from "../e2e/harness.ts";
 import { run } from "../run.ts";
 import { xlCreate } from "./dom0.ts";
 import { type Guest, LIBVIRT, LIBXL, linuxGuest } from "./guests.ts";
-import { domidOf, hasKey, Host, testOn, WAITS_FOR_KEY } from "./program.ts";
+import {
+  domidOf,
+  hasKey,
+  Host,
+  stop,
+  testOn,
+  WAITS_FOR_KEY,
+} from "./program.ts";
 
 const ROUNDS = Number(Deno.args[0] ?? 1);
 
@@ -118,11 +125,7 @@ function query(jitsu: Jitsu, toolstack: string, guest: Guest): Way {
       const [, create] = await jitsu.logged(/started in (\S+) s/, from);
       return { total, create: 1000 * Number(create) };
     },
-    async end() {
-      const from = jitsu.log.length;
-      await run(["xl", "destroy", guest.name]);
-      await jitsu.logged(/: off \(/, from);
-    },
+    end: () => stop(jitsu, guest, "destroy"),
   };
 }
 
@@ -137,7 +140,7 @@ testOn(
   async (host) => {
     const config = (guest: Guest) => host.config(guest, ...WAITS_FOR_KEY);
     await using libxl = await host.start(...[stock, fast, none].map(config));
-    const libvirtHost = new Host(LIBVIRT);
+    using libvirtHost = new Host(LIBVIRT);
     await using _domains = await LIBVIRT.start([virt]);
     await using libvirt = await libvirtHost.start(
       libvirtHost.config(virt, ...WAITS_FOR_KEY),

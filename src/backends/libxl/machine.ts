@@ -31,9 +31,9 @@ const FIRST_LOOK_MS = 250, LAST_LOOK_MS = 16_000;
 
 /**
  * How long a start waits for somebody else who makes, saves or migrates the domain: as long as who asked for it waits
- * for an answer, which then says why there is none.
+ * for an answer, less what the calls take on a busy host, for then that answer says why there is none.
  */
-const FOREIGN_PATIENCE_MS = 4000;
+const FOREIGN_PATIENCE_MS = 3000;
 
 /** When a domain may change without anybody telling of it. */
 type Unheard = "never" | "for a while" | "until it is over";

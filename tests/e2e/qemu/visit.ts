@@ -35,7 +35,12 @@ export function startForVisits(
 ): Promise<Jitsu> {
   return Jitsu.start(
     ...["--backend=libvirt", `--connect=${QEMU_URI}`, "--forwarder=0.0.0.0"],
-    ...[`--bind=${NAME_SERVER}`, "--listen=53", ...options],
+    ...[
+      `--bind=${NAME_SERVER}`,
+      "--listen=53",
+      "--control=/run/jitsu",
+      ...options,
+    ],
     `dns=${name}.test,ip=${ip},ip=${ipv6},name=${name},wait_for_tcp=80,wait_timeout=600`,
   );
 }
@@ -81,7 +86,8 @@ export async function forgetGuest(
   others: readonly Namespace[],
 ): Promise<void> {
   const from = jitsu.log.length;
-  await run(["virsh", "-q", "-c", QEMU_URI, "destroy", guest.name]);
+  // By Jitsu: one that goes off by itself again and again is in a crash loop.
+  await jitsu.stopUnikernel(guest.name);
   await jitsu.logged(new RegExp(`${guest.name}: off`), from);
   await Deno.remove(readyFile(guest.name));
   await run(["ip", "neigh", "flush", "dev", BRIDGE]);
