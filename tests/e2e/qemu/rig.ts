@@ -149,6 +149,8 @@ export class QemuRig implements AsyncDisposable {
     if (this.#libvirtd === undefined) await this.startLibvirtd();
     await this.virsh("destroy", name).catch(() => {}); // it may be off
     await this.virsh("undefine", "--managed-save", name);
+    // Who waits for the next guest of that name is not to take it for ready.
+    await Deno.remove(readyFile(name)).catch(() => {}); // one that never ran has none
   }
 
   /** What virsh prints for that command. Rejects with what it says when it fails. */
