@@ -1,6 +1,6 @@
 /**
  * A unikernel as it was configured: which names it has, what it answers for them, and how it is started and stopped.
- * Pure data; what it does at run time is in summons.ts.
+ * Pure data; what it does at run time is in lifecycle.ts.
  *
  * @module
  */
