@@ -20,6 +20,7 @@ import { outliveUnhandled } from "./unhandled.ts";
 import { memoryIn } from "./memory.ts";
 import { Responder } from "../dns/serve/responder.ts";
 import { Zone } from "../dns/zone/zone.ts";
+import { socketName } from "../net/socket_address.ts";
 import { log } from "../log.ts";
 import { ServiceManager } from "../service/notify.ts";
 import { MemoryStore } from "../store/memory.ts";
@@ -91,12 +92,12 @@ async function start(
   const zone = new Zone(Date.now() / 1000);
   const forwarder = forwarderFor(options);
   const responder = new Responder(zone, guardFor(options, now), forwarder, now);
-  const listeners = await parts.open(
+  const endpoints = await parts.open(
     "the sockets",
-    () => listen(responder, options),
-    async (listeners) => {
+    () => listen(options, now),
+    async (endpoints) => {
       await within(DRAIN_TIME, responder.idle());
-      await listeners.close();
+      await endpoints.close();
     },
   );
   const holders = await parts.open(
@@ -156,7 +157,7 @@ async function start(
     () => forwarder?.close(new Error(SHUTTING_DOWN)),
   );
   parts.add("the queries", async () => {
-    listeners.drain();
+    endpoints.drain();
     await within(DRAIN_TIME, responder.idle());
   });
   await unlessAborted(signals.stop, serveAll(registry, recorder, toServe));
@@ -173,10 +174,13 @@ async function start(
   );
   if (names >= MANY_NAMES) collectGarbage();
   isServing = true;
-  listeners.serve();
-  const { bind } = options, { port } = listeners;
-  log("jitsu").info(`serving DNS on ${bind}#${port}`, { address: bind, port });
-  manager?.ready(`serving DNS on ${bind}#${port}`);
+  endpoints.serve(responder);
+  for (const at of endpoints.bound) {
+    log("jitsu").info(`serving DNS on ${socketName(at)}`, { ...at });
+  }
+  manager?.ready(
+    `serving DNS on ${endpoints.bound.map(socketName).join(", ")}`,
+  );
   signals.onHangUp(() => operator.hangUp());
 }
 

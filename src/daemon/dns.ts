@@ -4,29 +4,32 @@
  * @module
  */
 import { Access } from "../dns/serve/access.ts";
-import { addressesOf } from "../net/own_addresses.ts";
+import { isBoundTo } from "../net/own_addresses.ts";
 import { Cookies } from "../dns/serve/cookies.ts";
 import { UpstreamForwarder } from "../dns/forward/forwarder.ts";
 import { Guard } from "../dns/serve/guard.ts";
 import type { UpstreamStatus } from "../control/protocol.ts";
-import { ListenError, Listeners } from "../dns/serve/endpoints.ts";
+import {
+  Endpoints,
+  ListenError,
+  type Protocol,
+} from "../dns/serve/endpoints.ts";
 import { formatName, type Name, parseName, ROOT } from "../dns/wire/name.ts";
 import { ResolvConf } from "../dns/forward/resolv_conf.ts";
-import type { Responder } from "../dns/serve/responder.ts";
 import { Route, Routes } from "../dns/forward/routes.ts";
 import { TokenBuckets } from "../dns/serve/token_buckets.ts";
-import { type Server, Upstream } from "../dns/forward/upstream.ts";
+import type { SocketAddress } from "../net/socket_address.ts";
+import { Upstream } from "../dns/forward/upstream.ts";
 import { type DaemonOptions, StartError } from "./options.ts";
 
 /** Who is asked about names that are not ours; nobody where forwarding is off. */
 export function forwarderFor(
-  { forwarding, bind, listen: port }: DaemonOptions,
+  { forwarding, bind }: DaemonOptions,
 ): UpstreamForwarder | undefined {
   const { servers, domains, cacheSize, serveStale, privateAnswers } =
     forwarding;
-  const isSelf = (server: Server) =>
-    server.port === port && addressesOf(bind).includes(server.address);
-  const routeTo = (domain: Name, servers: Server[]) => {
+  const isSelf = (server: SocketAddress) => isBoundTo(bind, server);
+  const routeTo = (domain: Name, servers: SocketAddress[]) => {
     const upstreams = servers.map((server) => new Upstream(server));
     const source = () => Promise.resolve(upstreams);
     return new Route(domain, servers.length > 0 ? source : undefined, isSelf);
@@ -108,11 +111,11 @@ export function guardFor(options: DaemonOptions, now: () => number): Guard {
 
 /** Binds the sockets. Throws {@linkcode StartError}, which says what to do, where that cannot be done. */
 export function listen(
-  responder: Responder,
-  { bind, listen: port }: DaemonOptions,
-): Listeners {
+  { bind }: DaemonOptions,
+  now: () => number,
+): Endpoints {
   try {
-    return new Listeners(responder, bind, port);
+    return new Endpoints(bind, now);
   } catch (error) {
     if (!(error instanceof ListenError)) throw error;
     const { message, cause, protocol } = error;
@@ -121,7 +124,7 @@ export function listen(
 }
 
 /** What to do when a socket could not be bound for that reason. */
-export function remedyFor(cause: unknown, protocol: "UDP" | "TCP"): string {
+export function remedyFor(cause: unknown, protocol: Protocol): string {
   if (cause instanceof Deno.errors.AddrInUse) {
     const option = protocol === "UDP" ? "-lunp" : "-ltnp";
     return `the port is taken; see who has it with "ss ${option}", or choose another with --listen`;

@@ -10,7 +10,7 @@ import { LOG_FORMATS, LOG_LEVELS } from "../log.ts";
 import { ADOPTIONS, ANSWERS, STOP_MODES } from "../summon/unikernel.ts";
 import type { Option, ValuesOf } from "../values/key.ts";
 import {
-  readBindAddress,
+  readBind,
   readDnsName,
   readDomainServer,
   readInterface,
@@ -80,11 +80,13 @@ export const OPTIONS = [
   {
     name: "bind",
     short: "b",
-    value: "ADDR",
-    read: readBindAddress,
+    value: "ADDR[#PORT]",
+    read: readBind,
     absent: "127.0.0.1",
+    repeatable: true,
     doc:
-      "Serve DNS on this IPv4 or IPv6 address. `0.0.0.0` and `::` are all of the host's.",
+      "Serve DNS on this IPv4 or IPv6 address, and on this port where it has one; can be given more than once. `0.0.0.0` " +
+      "and `::` are all of the host's.",
   },
   {
     name: "cache-size",
@@ -191,7 +193,8 @@ export const OPTIONS = [
     read: readListenPort,
     absent: "53",
     doc:
-      "The UDP port to serve DNS on. With `0` the system chooses one, which the log tells.",
+      "The port to serve DNS on, over UDP and TCP, where `--bind` names none. With `0` the system chooses one, which the " +
+      "log tells.",
   },
   {
     name: "log-format",

@@ -5,7 +5,7 @@
  */
 import type { BackendDescription } from "../backends/backend.ts";
 import type { PrivateAnswers } from "../dns/forward/private_answers.ts";
-import type { Server } from "../dns/forward/upstream.ts";
+import type { SocketAddress } from "../net/socket_address.ts";
 import type { ReadSpec, Reloaded, Unreadable } from "../fleet/configuration.ts";
 import type { OptionValues } from "./option_table.ts";
 import type { Unikernel } from "../summon/unikernel.ts";
@@ -13,9 +13,9 @@ import type { Unikernel } from "../summon/unikernel.ts";
 /** Where names that are not ours are asked, and how the answers are kept. */
 export interface Forwarding {
   /** Who is asked: nobody where there are none. Or a resolv.conf(5) that names them. */
-  servers: Server[] | { path: string };
+  servers: SocketAddress[] | { path: string };
   /** Who is asked in their place about a domain and all below it: nobody where there are none. */
-  domains: Map<string, Server[]>;
+  domains: Map<string, SocketAddress[]>;
   /** How many answers are kept; 0 for none. */
   cacheSize: number;
   /** Seconds for which an answer that has expired may be given out where the servers fail; 0 for never. */
@@ -32,7 +32,9 @@ export interface Forwarding {
  * them come to together.
  */
 export interface DaemonOptions
-  extends Omit<OptionValues, "backend" | "control"> {
+  extends Omit<OptionValues, "backend" | "bind" | "control"> {
+  /** Where to serve DNS; with port 0 the system chooses one. */
+  bind: readonly SocketAddress[];
   forwarding: Forwarding;
   backend: BackendDescription;
   /** The backend's own options; a flag's value is empty. */

@@ -5,7 +5,10 @@
  */
 import { remedyFor } from "../daemon/dns.ts";
 import type { DaemonOptions } from "../daemon/options.ts";
-import { formatNetwork } from "../net/network.ts";
+import { parseAddress } from "../net/address.ts";
+import { formatNetwork, isInNetwork } from "../net/network.ts";
+import { LOOPBACK } from "../net/own_addresses.ts";
+import { type SocketAddress, socketName } from "../net/socket_address.ts";
 import { bad, doubtful, type Finding, good } from "./finding.ts";
 import { holdersOf } from "./port_holders.ts";
 
@@ -22,13 +25,41 @@ const MAKE_ROOM: Record<string, string> = {
 };
 
 export async function* examineListening(
-  { bind, listen: port, allow }: DaemonOptions,
+  { bind, allow }: DaemonOptions,
+): AsyncGenerator<Finding> {
+  for (const each of bind) yield* examineSockets(each);
+  const allowed = allow.map(formatNetwork).join(", ");
+  const addresses = bind.map(({ address }) => address);
+  if (addresses.every(isLoopback)) {
+    yield doubtful(
+      `only programs on this host can ask ${
+        addresses.join(" and ")
+      }: for others --bind an address of the network, or 0.0.0.0`,
+    );
+  } else {
+    yield good(
+      `answers the networks that this host is attached to${
+        allowed && ` and ${allowed}`
+      }; --allow lets others in`,
+    );
+  }
+}
+
+function isLoopback(address: string): boolean {
+  const octets = parseAddress(address)!;
+  return LOOPBACK.some((each) => isInNetwork(octets, each));
+}
+
+/** Whether DNS can be served there. */
+async function* examineSockets(
+  { address, port }: SocketAddress,
 ): AsyncGenerator<Finding> {
   let isFree = true;
+  const name = socketName({ address, port });
   for (const protocol of ["UDP", "TCP"] as const) {
-    const at = `${bind}#${port} over ${protocol}`;
+    const at = `${name} over ${protocol}`;
     try {
-      open(protocol, bind, port).close();
+      open(protocol, address, port).close();
     } catch (error) {
       isFree = false;
       const holders = error instanceof Deno.errors.AddrInUse
@@ -44,20 +75,7 @@ export async function* examineListening(
       } else yield bad(`${at} cannot be had: ${remedyFor(error, protocol)}`);
     }
   }
-  if (isFree) yield good(`${bind}#${port} is free over UDP and TCP`);
-  const allowed = allow.map(formatNetwork).join(", ");
-  const isLocal = bind.startsWith("127.") || bind === "::1";
-  if (isLocal) {
-    yield doubtful(
-      `only programs on this host can ask ${bind}: for others --bind an address of the network, or 0.0.0.0`,
-    );
-  } else {
-    yield good(
-      `answers the networks that this host is attached to${
-        allowed && ` and ${allowed}`
-      }; --allow lets others in`,
-    );
-  }
+  if (isFree) yield good(`${name} is free over UDP and TCP`);
 }
 
 function open(protocol: "UDP" | "TCP", hostname: string, port: number) {

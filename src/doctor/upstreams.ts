@@ -6,9 +6,10 @@
 import type { DaemonOptions } from "../daemon/options.ts";
 import { Class, Flag, Rcode, Type } from "../dns/wire/constants.ts";
 import { Exchange, ExchangeError } from "../dns/forward/exchange.ts";
-import { addressesOf } from "../net/own_addresses.ts";
+import { isBoundTo } from "../net/own_addresses.ts";
 import { parseResolvConf } from "../dns/forward/resolv_conf.ts";
-import { type Server, serverName, Upstream } from "../dns/forward/upstream.ts";
+import { type SocketAddress, socketName } from "../net/socket_address.ts";
+import { Upstream } from "../dns/forward/upstream.ts";
 import { UpstreamSockets } from "../dns/forward/channel_udp.ts";
 import { bad, doubtful, type Finding, good } from "./finding.ts";
 
@@ -23,13 +24,13 @@ const QUESTION = {
 };
 
 export async function* examineUpstreams(
-  { forwarding: { servers, domains }, bind, listen: port }: DaemonOptions,
+  { forwarding: { servers, domains }, bind }: DaemonOptions,
 ): AsyncGenerator<Finding> {
   if (Array.isArray(servers)) {
     if (servers.length === 0) yield good("other names are not forwarded");
     for (const server of servers) yield await examineServer(server);
   } else {
-    yield* examineResolvConf(servers.path, bind, port);
+    yield* examineResolvConf(servers.path, bind);
   }
   for (const [domain, servers] of domains) {
     for (const server of servers) {
@@ -41,8 +42,7 @@ export async function* examineUpstreams(
 
 async function* examineResolvConf(
   path: string,
-  bind: string,
-  port: number,
+  bind: DaemonOptions["bind"],
 ): AsyncGenerator<Finding> {
   let text: string;
   try {
@@ -63,7 +63,7 @@ async function* examineResolvConf(
   }
   for (const address of addresses) {
     const server = { address, port: 53 };
-    if (server.port === port && addressesOf(bind).includes(address)) {
+    if (isBoundTo(bind, server)) {
       yield doubtful(
         `${path} names Jitsu itself (${address}): other names cannot be asked there; name a server with --forwarder`,
       );
@@ -71,8 +71,8 @@ async function* examineResolvConf(
   }
 }
 
-async function examineServer(server: Server): Promise<Finding> {
-  const name = serverName(server);
+async function examineServer(server: SocketAddress): Promise<Finding> {
+  const name = socketName(server);
   const remedy = 'try "dig @' + server.address + '", or another --forwarder';
   const began = performance.now();
   const exchange = new Exchange(

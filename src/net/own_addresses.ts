@@ -5,6 +5,7 @@
  */
 import { canonicalAddress, parseAddress } from "./address.ts";
 import { isInNetwork, parseNetwork } from "./network.ts";
+import type { SocketAddress } from "./socket_address.ts";
 
 /** The loopback networks (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3). */
 export const LOOPBACK = [
@@ -49,4 +50,14 @@ export function addressesOf(bind: string): string[] {
   return bind === "::"
     ? addresses
     : addresses.filter((address) => !address.includes(":"));
+}
+
+/** Whether what is sent to `server` comes to whoever is bound to one of these, as the interfaces are now. */
+export function isBoundTo(
+  bind: readonly SocketAddress[],
+  server: SocketAddress,
+): boolean {
+  return bind.some(({ address, port }) =>
+    port === server.port && addressesOf(address).includes(server.address)
+  );
 }

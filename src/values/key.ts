@@ -90,9 +90,8 @@ export function readValue<T>(
       return [];
     }
   });
-  if (repeatable) return values;
-  if (values.length > 0) return values.at(-1);
-  return absent === undefined ? undefined : read(absent);
+  if (values.length === 0 && absent !== undefined) values.push(read(absent));
+  return repeatable ? values : values.at(-1);
 }
 
 /**

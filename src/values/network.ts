@@ -74,7 +74,7 @@ export function readAddress(text: string): string {
   return address;
 }
 
-/** A DNS server, whose port may be given elsewhere. */
+/** Where a DNS server is, or is to be, whose port may be given elsewhere. */
 export interface ServerText {
   /** Canonical. */
   address: string;
@@ -87,6 +87,15 @@ export function readServer(text: string): ServerText {
   return {
     address: readAddress(address),
     port: port === undefined ? undefined : readPort(port),
+  };
+}
+
+/** The same of a server that is to be bound to, which may stand for all of this host's addresses or any port. */
+export function readBind(text: string): ServerText {
+  const [address, port] = split(text, "#");
+  return {
+    address: readBindAddress(address),
+    port: port === undefined ? undefined : readListenPort(port),
   };
 }
 

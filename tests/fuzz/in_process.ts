@@ -26,6 +26,7 @@ import { resolutionOf } from "../../src/dns/forward/resolution.ts";
 import { KnownPeer, type Peer } from "../../src/net/peer.ts";
 import { QueryReader, Verdict } from "../../src/dns/wire/query.ts";
 import { LATER, type Responder } from "../../src/dns/serve/responder.ts";
+import { udpLimit } from "../../src/dns/wire/response.ts";
 import type { Transport } from "../../src/dns/wire/transport.ts";
 import { leastTime } from "../cpu_time.ts";
 import { checkResponse, Finding, isAnswerable, must } from "./check.ts";
@@ -152,7 +153,9 @@ export class Client {
       isLoopback: isLoopback(peer.octets),
     } as const;
     const transport: Transport = {
-      name,
+      label: name === "tcp" ? "TCP" : "",
+      verified: name === "tcp",
+      limit: (query) => name === "tcp" ? MAX_MESSAGE : udpLimit(query),
       send: (response) => {
         try {
           checkResponse(query, response, way);

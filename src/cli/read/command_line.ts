@@ -11,9 +11,9 @@ import {
 import { BACKENDS } from "../../backends/registry.ts";
 import { defaultControlPath, NO_CONTROL } from "../../control/protocol.ts";
 import type { DaemonOptions, Forwarding } from "../../daemon/options.ts";
-import { type Server, serverName } from "../../dns/forward/upstream.ts";
+import { type SocketAddress, socketName } from "../../net/socket_address.ts";
 import type { Reloaded, Unreadable } from "../../fleet/configuration.ts";
-import { addressesOf } from "../../net/own_addresses.ts";
+import { isBoundTo } from "../../net/own_addresses.ts";
 import type { setupLog } from "../../log.ts";
 import { readArguments, type Where } from "./args.ts";
 import {
@@ -142,6 +142,7 @@ function readSaid(
     kind: "serve",
     options: {
       ...values,
+      bind: bindOf(values),
       forwarding,
       backend,
       settings,
@@ -254,6 +255,10 @@ function checkSynjitsu(
   }
 }
 
+function bindOf({ bind, listen }: OptionValues): SocketAddress[] {
+  return bind.map(({ address, port }) => ({ address, port: port ?? listen }));
+}
+
 function forwardingOf(
   values: OptionValues,
   where: Where,
@@ -269,7 +274,7 @@ function forwardingOf(
   if (0 < servers.length && servers.length < forwarder.length) {
     problems.push(
       `${where("forwarder")} ${NO_FORWARDER} turns forwarding off, and ${
-        serverName(servers[0])
+        socketName(servers[0])
       } is to be forwarded to: give one or the other`,
     );
   }
@@ -277,7 +282,7 @@ function forwardingOf(
     checkServer(where("forwarder"), server, values, problems);
   }
 
-  const domains = new Map<string, Server[]>();
+  const domains = new Map<string, SocketAddress[]>();
   for (const { domain, server } of forward) {
     const known = domains.get(domain);
     if (known !== undefined && (server === undefined || known.length === 0)) {
@@ -309,12 +314,12 @@ function forwardingOf(
 
 function checkServer(
   option: string,
-  server: Server,
-  { bind, listen }: OptionValues,
+  server: SocketAddress,
+  values: OptionValues,
   problems: string[],
 ): void {
   const { address, port } = server;
-  if (port === listen && addressesOf(bind).includes(address)) {
+  if (isBoundTo(bindOf(values), server)) {
     problems.push(
       `${option} ${address} with port ${port} is where Jitsu itself listens: queries would never leave it`,
     );

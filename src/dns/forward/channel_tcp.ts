@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Server } from "./upstream.ts";
+import type { SocketAddress } from "../../net/socket_address.ts";
 
 /**
  * Sends a query and resolves with the one message that comes back. Rejects when there is no connection, or it ends
@@ -12,7 +12,7 @@ import type { Server } from "./upstream.ts";
  */
 export async function exchangeOverTcp(
   query: Uint8Array,
-  { address, port }: Server,
+  { address, port }: SocketAddress,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
   signal.throwIfAborted();

@@ -18,7 +18,7 @@ import {
   MSG_DONTWAIT,
 } from "../../net/mmsg.ts";
 import { KnownPeer } from "../../net/peer.ts";
-import type { Server } from "./upstream.ts";
+import type { SocketAddress } from "../../net/socket_address.ts";
 
 /** How many sockets a second are opened for one query each. */
 const OWN_PER_SECOND = 256;
@@ -68,7 +68,7 @@ export class UpstreamSockets {
    * @param makeQuery makes the packet; called again while its ID is one that is in use on the socket
    */
   send(
-    server: Server,
+    server: SocketAddress,
     makeQuery: () => Uint8Array<ArrayBuffer>,
     receive: Receiver,
   ): Ticket {
@@ -82,7 +82,7 @@ export class UpstreamSockets {
     }
   }
 
-  #socketFor({ address }: Server): Socket {
+  #socketFor({ address }: SocketAddress): Socket {
     const isV6 = address.includes(":"), now = this.#now();
     if (now - this.#second >= 1000) {
       this.#second = now;
@@ -101,7 +101,7 @@ export class UpstreamSockets {
 }
 
 interface Waiting {
-  server: Server;
+  server: SocketAddress;
   query: Uint8Array;
   receive: Receiver;
 }
@@ -136,7 +136,7 @@ class Socket {
   }
 
   send(
-    server: Server,
+    server: SocketAddress,
     makeQuery: () => Uint8Array<ArrayBuffer>,
     receive: Receiver,
   ): Ticket {
@@ -158,7 +158,7 @@ class Socket {
   }
 
   /** Sends a packet if that can be done here and now. */
-  #sendAtOnce(server: Server, packet: Uint8Array<ArrayBuffer>): boolean {
+  #sendAtOnce(server: SocketAddress, packet: Uint8Array<ArrayBuffer>): boolean {
     if (this.#libc === undefined || this.#fd === undefined) return false;
     const { sockaddr, length } = destinationFor(server, this.#isV6);
     const { sendto } = this.#libc;
@@ -212,9 +212,9 @@ class Socket {
 }
 
 /** Where each server is, made once. */
-const destinations = new WeakMap<Server, Destination>();
+const destinations = new WeakMap<SocketAddress, Destination>();
 
-function destinationFor(server: Server, isV6: boolean): Destination {
+function destinationFor(server: SocketAddress, isV6: boolean): Destination {
   let destination = destinations.get(server);
   if (destination === undefined) {
     const { address: hostname, port } = server;

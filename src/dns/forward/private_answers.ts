@@ -15,7 +15,7 @@ import type { Message, ResourceRecord } from "../wire/message.ts";
 import { formatName, isWithin, type Name } from "../wire/name.ts";
 import { type Resolution, withoutRecords } from "./resolution.ts";
 import type { Route } from "./routes.ts";
-import type { Server } from "./upstream.ts";
+import type { SocketAddress } from "../../net/socket_address.ts";
 
 /** Who may answer with private addresses: servers that have one themselves, all, or none but those of a domain. */
 export const PRIVATE_ANSWERS = ["auto", "allow", "refuse"] as const;
@@ -34,7 +34,7 @@ export function withheld(
   { when, exceptions }: PrivateAnswers,
   { questions: [{ name }], answers }: Message,
   route: Route,
-  servers: readonly Server[],
+  servers: readonly SocketAddress[],
 ): Resolution | undefined {
   if (when === "allow" || route.domain[0] !== 0) return undefined;
   if (when === "auto" && servers.some(isInHouse)) return undefined;
@@ -50,7 +50,7 @@ export function withheld(
   };
 }
 
-function isInHouse({ address }: Server): boolean {
+function isInHouse({ address }: SocketAddress): boolean {
   return isPrivate(parseAddress(address)!);
 }
 

@@ -7,7 +7,8 @@ import { log } from "../../log.ts";
 import { HEADER_SIZE } from "../wire/constants.ts";
 import { formatName, hashNameAt, type Name, ROOT } from "../wire/name.ts";
 import { NameTable } from "../zone/name_table.ts";
-import { serverName, type Upstream } from "./upstream.ts";
+import { socketName } from "../../net/socket_address.ts";
+import type { Upstream } from "./upstream.ts";
 
 /** Servers, found out anew for every question; the same array as long as they are the same. */
 export type ServerSource = () => Promise<readonly Upstream[]>;
@@ -49,7 +50,7 @@ export class Route {
       for (const server of listed) {
         if (this.#servers.includes(server)) continue;
         log("dns").warn(
-          `${serverName(server)} is this server itself, and is not asked`,
+          `${socketName(server)} is this server itself, and is not asked`,
         );
       }
     }
@@ -64,7 +65,7 @@ export class Route {
     this.#silent = true;
     log("dns").warn(
       `no upstream server replies${this.#what}: ${
-        this.#servers.map(serverName).join(", ")
+        this.#servers.map(socketName).join(", ")
       }`,
     );
   }

@@ -8,18 +8,7 @@
  */
 import { log } from "../../log.ts";
 import { Capability } from "./capability.ts";
-
-/** Where a DNS server is. */
-export interface Server {
-  /** IPv4 or IPv6, in canonical text form. */
-  address: string;
-  port: number;
-}
-
-/** `127.0.0.1#53`, as dig writes it. */
-export function serverName({ address, port }: Server): string {
-  return `${address}#${port}`;
-}
+import { type SocketAddress, socketName } from "../../net/socket_address.ts";
 
 /** How long a reply is waited for before another server is asked: by default, at least and at most. */
 const FIRST_PATIENCE = 400, MIN_PATIENCE = 200, MAX_PATIENCE = 1500;
@@ -33,10 +22,10 @@ const MIN_REST = 1000, MAX_REST = 60_000;
 const UNHELPFUL_QUESTIONS = 3;
 
 /** An upstream server. */
-export class Upstream implements Server {
+export class Upstream implements SocketAddress {
   readonly address: string;
   readonly port: number;
-  /** See {@linkcode serverName}. */
+  /** See {@linkcode socketName}. */
   readonly name: string;
   /** Whether it has replied, and not failed since. */
   #works = false;
@@ -55,10 +44,10 @@ export class Upstream implements Server {
   /** Whether it repeats the question in the case it was asked in. */
   readonly case = new Capability();
 
-  constructor({ address, port }: Server) {
+  constructor({ address, port }: SocketAddress) {
     this.address = address;
     this.port = port;
-    this.name = serverName(this);
+    this.name = socketName(this);
   }
 
   /** Whether it has replied, and not failed since. */

@@ -1,5 +1,5 @@
 /**
- * Where DNS is served: UDP and TCP on one address, or on each of the host's.
+ * Where DNS is served: over every protocol, at one address and port, or several, or each address of the host.
  *
  * `0.0.0.0` and `::` are not bound as such. A UDP socket that is bound to all addresses answers from whichever the
  * kernel picks, and a client takes no answer from an address that it did not ask. So each address of the host has
@@ -9,85 +9,93 @@
  */
 import { log } from "../../log.ts";
 import { addressesOf, isWildcard } from "../../net/own_addresses.ts";
+import type { SocketAddress } from "../../net/socket_address.ts";
+import type { BoundEndpoint, Endpoint } from "./endpoint.ts";
 import type { Responder } from "./responder.ts";
-import { TcpServer } from "./tcp.ts";
+import { listenTcp } from "./tcp.ts";
 import { UdpServer } from "./udp.ts";
 
 /** Milliseconds between two looks at the host's addresses. */
 const REFRESH_INTERVAL = 5_000;
 
+/** Binds a socket; throws what Deno throws. */
+type Open = (
+  address: string,
+  port: number,
+  now: () => number,
+) => BoundEndpoint;
+
+/** What is served at each address and port, in the order in which it is bound. */
+const PROTOCOLS = [
+  ["UDP", (address, port) => new UdpServer(address, port)],
+  ["TCP", listenTcp],
+] as const satisfies [string, Open][];
+
+/** What a socket is for. */
+export type Protocol = typeof PROTOCOLS[number][0];
+
 /** A socket could not be bound; `cause` is what Deno said. */
 export class ListenError extends Error {
   override name = "ListenError";
-  readonly protocol: "UDP" | "TCP";
+  readonly protocol: Protocol;
 
   constructor(
-    protocol: "UDP" | "TCP",
-    address: string,
-    port: number,
-    cause: Error,
+    protocol: Protocol,
+    { address, port }: SocketAddress,
+    cause: unknown,
   ) {
     super(`cannot serve DNS on ${address}#${port} over ${protocol}`, { cause });
     this.protocol = protocol;
   }
 }
 
-/** UDP and TCP on one address. */
-class Listener {
-  readonly port: number;
-  readonly #udp: UdpServer;
-  readonly #tcp: TcpServer;
-  #served: Promise<unknown> = Promise.resolve();
+/** Several that are one. */
+class Together implements Endpoint {
+  readonly #endpoints: readonly Endpoint[];
 
-  constructor(responder: Responder, address: string, port: number) {
-    this.#udp = bound(
-      "UDP",
-      address,
-      port,
-      () => new UdpServer(responder, address, port),
-    );
-    this.port = this.#udp.address.port;
-    try {
-      this.#tcp = bound(
-        "TCP",
-        address,
-        this.port,
-        () => new TcpServer(responder, address, this.port),
-      );
-    } catch (error) {
-      this.#udp.close();
-      throw error;
-    }
+  constructor(endpoints: readonly Endpoint[]) {
+    this.#endpoints = endpoints;
   }
 
-  serve(): void {
-    this.#served = Promise.all([this.#udp.serve(), this.#tcp.serve()]);
+  serve(responder: Responder): void {
+    for (const each of this.#endpoints) each.serve(responder);
   }
 
   drain(): void {
-    this.#udp.drain();
-    this.#tcp.drain();
+    for (const each of this.#endpoints) each.drain();
   }
 
   async close(): Promise<void> {
-    this.#udp.close();
-    this.#tcp.close();
-    await this.#served;
+    await Promise.all(this.#endpoints.map((each) => each.close()));
   }
 }
 
-/** How often another port is taken when the system's choice for UDP is taken on TCP. */
+/** Every protocol on one address and port. Throws {@linkcode ListenError}, and leaves nothing bound then. */
+function openAll(
+  { address, port }: SocketAddress,
+  now: () => number,
+): { endpoint: Endpoint; port: number } {
+  const opened: BoundEndpoint[] = [];
+  for (const [protocol, open] of PROTOCOLS) {
+    try {
+      opened.push(open(address, port, now));
+    } catch (error) {
+      for (const each of opened) each.close();
+      throw new ListenError(protocol, { address, port }, error);
+    }
+    port = opened[0].address.port;
+  }
+  return { endpoint: new Together(opened), port };
+}
+
+/** How often another port is taken when the system's choice for one protocol is taken for the next. */
 const PORT_TRIES = 20;
 
-/** A listener on that port; with port 0, on one that is free on both UDP and TCP. */
-function openListener(
-  responder: Responder,
-  address: string,
-  port: number,
-): Listener {
-  for (let tries = port === 0 ? PORT_TRIES : 1;; tries--) {
+/** The same; with port 0, on one that is free for every protocol. */
+function openAnyPort(at: SocketAddress, now: () => number) {
+  for (let tries = at.port === 0 ? PORT_TRIES : 1;; tries--) {
     try {
-      return new Listener(responder, address, port);
+      return openAll(at, now);
     } catch (error) {
       const { cause } = error as Error;
       if (tries === 1 || !(cause instanceof Deno.errors.AddrInUse)) throw error;
@@ -95,112 +103,118 @@ function openListener(
   }
 }
 
-function bound<T>(
-  protocol: "UDP" | "TCP",
-  address: string,
-  port: number,
-  open: () => T,
-): T {
-  try {
-    return open();
-  } catch (error) {
-    throw new ListenError(protocol, address, port, error as Error);
-  }
-}
-
-/** All sockets. */
-export class Listeners {
-  /** The port of all sockets. */
-  readonly port: number;
-  readonly #responder: Responder;
-  readonly #bind: string;
-  readonly #isWildcard: boolean;
-  readonly #listeners = new Map<string, Listener>();
-  /** Addresses that could not be bound, so that it is told once. */
+/** All of them. */
+export class Endpoints implements Endpoint {
+  /** What is bound to, with the ports that the system has chosen. */
+  readonly bound: readonly Readonly<SocketAddress>[];
+  readonly #now: () => number;
+  readonly #endpoints = new Map<string, Endpoint>();
+  /** Those that could not be bound, so that it is told once. */
   readonly #failed = new Set<string>();
   #timer: ReturnType<typeof setInterval> | undefined;
 
   /**
-   * @param bind an address, or `0.0.0.0` or `::` for all of the host's IPv4 addresses or all of its addresses
-   * @param port 0 lets the system choose one
-   * @throws {ListenError} when not one address can be bound
+   * @param bind addresses, of which `0.0.0.0` and `::` are all of the host's IPv4 addresses and all of its addresses; port
+   * 0 lets the system choose one. What is named twice is served once
+   * @param now milliseconds on a monotonic clock
+   * @throws {ListenError} when one of them cannot be bound, or none of those that a wildcard stands for; nothing is bound
+   * then
    */
-  constructor(responder: Responder, bind: string, port: number) {
-    this.#responder = responder;
-    this.#bind = bind;
-    this.#isWildcard = isWildcard(bind);
-    const addresses = addressesOf(bind);
-    let failure: unknown;
-    for (const address of addresses) {
-      try {
-        const listener = openListener(responder, address, port);
-        this.#listeners.set(address, listener);
-        port = listener.port;
-      } catch (error) {
-        if (!this.#isWildcard) throw error;
-        failure ??= error;
-        this.#warn(address, error);
-      }
-    }
-    if (this.#listeners.size === 0) throw failure;
-    this.port = port;
-  }
-
-  /** Serves DNS from now on; what has come before waits in the sockets. */
-  serve(): void {
-    for (const listener of this.#listeners.values()) listener.serve();
-    if (this.#isWildcard) {
-      this.#timer = setInterval(() => this.#refresh(), REFRESH_INTERVAL);
+  constructor(bind: readonly SocketAddress[], now: () => number) {
+    this.#now = now;
+    try {
+      this.bound = bind.map((each) => this.#open(each));
+    } catch (error) {
+      this.close();
+      throw error;
     }
   }
 
-  /** The addresses that are served. */
+  /** The addresses and ports that are served, as `192.0.2.1#53`. */
   get addresses(): string[] {
-    return [...this.#listeners.keys()];
+    return [...this.#endpoints.keys()];
   }
 
-  #refresh(): void {
-    const addresses = new Set(addressesOf(this.#bind));
-    for (const [address, listener] of this.#listeners) {
-      if (addresses.has(address)) continue;
-      this.#listeners.delete(address);
-      listener.close();
-      log("dns").info(
-        `no longer serving on ${address}, which this host does not have any more`,
+  serve(responder: Responder): void {
+    for (const endpoint of this.#endpoints.values()) endpoint.serve(responder);
+    if (this.bound.some(({ address }) => isWildcard(address))) {
+      this.#timer = setInterval(
+        () => this.#refresh(responder),
+        REFRESH_INTERVAL,
       );
     }
-    for (const address of addresses) {
-      if (this.#listeners.has(address)) continue;
+  }
+
+  /** Binds to an address, or all that it stands for; returns it with its port. */
+  #open({ address: bind, port }: SocketAddress): SocketAddress {
+    let failure: unknown, isBound = false;
+    for (const address of addressesOf(bind)) {
+      const name = `${address}#${port}`;
       try {
-        const listener = new Listener(this.#responder, address, this.port);
-        this.#listeners.set(address, listener);
-        listener.serve();
-        this.#failed.delete(address);
-        log("dns").info(`serving on ${address} too`);
+        if (!this.#endpoints.has(name)) {
+          const opened = openAnyPort({ address, port }, this.#now);
+          ({ port } = opened);
+          this.#endpoints.set(`${address}#${port}`, opened.endpoint);
+        }
+        isBound = true;
       } catch (error) {
-        this.#warn(address, error);
+        if (!isWildcard(bind)) throw error;
+        failure ??= error;
+        this.#warn(name, error);
+      }
+    }
+    if (!isBound) throw failure;
+    return { address: bind, port };
+  }
+
+  /** Follows the addresses that the host has. */
+  #refresh(responder: Responder): void {
+    const wanted = new Map(
+      this.bound.flatMap(({ address: bind, port }) =>
+        addressesOf(bind).map((address) => [
+          `${address}#${port}`,
+          { address, port },
+        ])
+      ),
+    );
+    for (const [name, endpoint] of this.#endpoints) {
+      if (wanted.has(name)) continue;
+      this.#endpoints.delete(name);
+      endpoint.close();
+      log("dns").info(
+        `no longer serving on ${name}, which this host does not have any more`,
+      );
+    }
+    for (const [name, at] of wanted) {
+      if (this.#endpoints.has(name)) continue;
+      try {
+        const { endpoint } = openAll(at, this.#now);
+        this.#endpoints.set(name, endpoint);
+        endpoint.serve(responder);
+        this.#failed.delete(name);
+        log("dns").info(`serving on ${name} too`);
+      } catch (error) {
+        this.#warn(name, error);
       }
     }
   }
 
-  #warn(address: string, error: unknown): void {
-    if (this.#failed.has(address)) return;
-    this.#failed.add(address);
+  #warn(name: string, error: unknown): void {
+    if (this.#failed.has(name)) return;
+    this.#failed.add(name);
     const { message, cause } = error as Error;
     log("dns").warn(`${message}: ${cause}`);
   }
 
-  /** Takes no more queries; responses that are still to come are sent. */
   drain(): void {
     clearInterval(this.#timer);
-    for (const listener of this.#listeners.values()) listener.drain();
+    for (const endpoint of this.#endpoints.values()) endpoint.drain();
   }
 
-  /** Lets go of all sockets. */
   async close(): Promise<void> {
     this.drain();
     await Promise.all(
-      [...this.#listeners.values()].map((listener) => listener.close()),
+      [...this.#endpoints.values()].map((endpoint) => endpoint.close()),
     );
   }
 }

@@ -10,10 +10,9 @@
  */
 import type { Access } from "./access.ts";
 import { isInNetwork, type Network } from "../../net/network.ts";
-import { MAX_MESSAGE } from "../wire/constants.ts";
 import type { Cookies } from "./cookies.ts";
 import type { Inquiry } from "../wire/inquiry.ts";
-import { nsidOption, udpLimit } from "../wire/response.ts";
+import { nsidOption } from "../wire/response.ts";
 import type { Peer } from "../../net/peer.ts";
 import type { TokenBuckets } from "./token_buckets.ts";
 
@@ -100,8 +99,7 @@ export class Guard {
   admit(inquiry: Inquiry): Admission {
     const { packet, query, transport, peer } = inquiry;
     const { octets } = peer;
-    const loopback = isLoopback(octets);
-    let verified = transport.name === "tcp" || loopback;
+    let verified = transport.verified || isLoopback(octets);
     inquiry.options = undefined;
     if (query.edns && query.cookieLength > 0) {
       const cookie = packet.subarray(
@@ -116,11 +114,10 @@ export class Guard {
       inquiry.options = Uint8Array.of(...inquiry.options ?? [], ...this.#nsid);
     }
     inquiry.isProven = verified;
-    inquiry.limit = transport.name === "tcp"
-      ? MAX_MESSAGE
-      : verified
-      ? udpLimit(query)
-      : Math.min(udpLimit(query), MAX_AMPLIFICATION * packet.length);
+    const limit = transport.limit(query);
+    inquiry.limit = verified
+      ? limit
+      : Math.min(limit, MAX_AMPLIFICATION * packet.length);
     if (!this.#access.allows(octets)) {
       return verified || this.#refusals?.take(octets) !== false
         ? Admission.REFUSE

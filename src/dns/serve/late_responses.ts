@@ -9,6 +9,7 @@ import { MAX_MESSAGE } from "../wire/constants.ts";
 import type { Inquiry } from "../wire/inquiry.ts";
 import { type Place, Places } from "../../net/places.ts";
 import { domainOf } from "../wire/query.ts";
+import type { Transport } from "../wire/transport.ts";
 
 /** The most responses that may be still to come. */
 const MAX_WAITING = 5000;
@@ -21,21 +22,27 @@ export type Deferral = "under way" | "joined" | "refused";
 
 /** See the module's comment. */
 export class LateResponses {
-  /** By what makes a repeated query the same. */
-  readonly #waiting = new Set<string>();
-  readonly #places = new Places(MAX_WAITING, () => performance.now());
+  /** By what makes a repeated query the same: where it came by, who asks, and what. */
+  readonly #waiting = new Map<Transport, Set<string>>();
+  #count = 0;
+  readonly #places: Places;
   /** Where all of them are written. */
   readonly #response = new Uint8Array(MAX_MESSAGE);
   #idle: (() => void)[] = [];
 
+  /** @param now milliseconds on a monotonic clock */
+  constructor(now: () => number) {
+    this.#places = new Places(MAX_WAITING, now);
+  }
+
   /** How many are still to come. */
   get count(): number {
-    return this.#waiting.size;
+    return this.#count;
   }
 
   /** Resolves as soon as none is still to come. */
   async idle(): Promise<void> {
-    if (this.#waiting.size > 0) {
+    if (this.#count > 0) {
       await new Promise<void>((resolve) => this.#idle.push(resolve));
     }
   }
@@ -52,10 +59,11 @@ export class LateResponses {
   ): Deferral {
     const { transport, peer, packet } = inquiry;
     const question = packet.subarray(0, inquiry.query.questionEnd);
-    const key = `${transport.name} ${peer.hostname} ${peer.port} ${
+    const key = `${peer.hostname} ${peer.port} ${
       String.fromCharCode(...question)
     }`;
-    if (this.#waiting.has(key)) return "joined";
+    const waiting = this.#waiting.get(transport) ?? new Set();
+    if (waiting.has(key)) return "joined";
     const given = Promise.withResolvers<Writer>();
     const place = this.#places.take(
       peer.octets,
@@ -64,7 +72,8 @@ export class LateResponses {
     );
     if (place === undefined) return "refused";
     const kept = inquiry.keep();
-    this.#waiting.add(key);
+    this.#waiting.set(transport, waiting.add(key));
+    this.#count++;
     this.#answer(kept, Promise.race([work(kept), given.promise]), key, place);
     return "under way";
   }
@@ -84,13 +93,15 @@ export class LateResponses {
       log("dns").error(`a response could not be made: ${text}`);
     } finally {
       place.leave();
-      this.#done(key);
+      this.#done(kept.transport, key);
     }
   }
 
-  #done(key: string): void {
-    this.#waiting.delete(key);
-    if (this.#waiting.size === 0) {
+  #done(transport: Transport, key: string): void {
+    const waiting = this.#waiting.get(transport)!;
+    waiting.delete(key);
+    if (waiting.size === 0) this.#waiting.delete(transport);
+    if (--this.#count === 0) {
       for (const resolve of this.#idle.splice(0)) resolve();
     }
   }

@@ -64,7 +64,7 @@ export class Responder {
   readonly #inquiry = new Inquiry();
   /** Flags of every response: RA where there is somebody to ask. */
   readonly #flags: number;
-  readonly #late = new LateResponses();
+  readonly #late: LateResponses;
 
   /**
    * @param forwarder who is asked about names that are not ours; without one they are REFUSED
@@ -80,6 +80,7 @@ export class Responder {
     this.#guard = guard;
     this.#forwarder = forwarder;
     this.#now = now;
+    this.#late = new LateResponses(now);
     this.#flags = forwarder === undefined ? 0 : Flag.RA;
   }
 

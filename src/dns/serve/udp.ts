@@ -13,7 +13,10 @@ import { libc } from "../../ffi/libc.ts";
 import { findSocket } from "../../net/mmsg.ts";
 import { KnownPeer, type Peer } from "../../net/peer.ts";
 import type { Responder } from "./responder.ts";
+import type { QueryReader } from "../wire/query.ts";
+import { udpLimit } from "../wire/response.ts";
 import type { Transport } from "../wire/transport.ts";
+import type { BoundEndpoint } from "./endpoint.ts";
 import { BATCH, UdpBatch } from "../../net/udp_batch.ts";
 import { enlargeReceiveBuffer } from "../../net/receive_buffer.ts";
 import { UdpSender } from "./udp_sender.ts";
@@ -25,19 +28,20 @@ const MAX_BATCHES = 4;
 const MAX_SENDING = 256;
 
 /** A UDP socket that is served. */
-export class UdpServer implements Transport {
-  readonly name = "udp";
+export class UdpServer implements Transport, BoundEndpoint {
+  readonly label = "";
+  readonly verified = false;
   readonly #socket: Deno.DatagramConn;
-  readonly #responder: Responder;
+  #responder!: Responder;
   readonly #batch: UdpBatch | undefined;
   readonly #sender: UdpSender | undefined;
+  #served: Promise<void> = Promise.resolve();
   #sending = 0;
   #draining = false;
   #closed = false;
 
   /** Binds the socket; throws what `Deno.listenDatagram` throws. Port 0 lets the system choose. */
-  constructor(responder: Responder, hostname: string, port: number) {
-    this.#responder = responder;
+  constructor(hostname: string, port: number) {
     this.#socket = Deno.listenDatagram({ transport: "udp", hostname, port });
     try {
       const c = libc(), fd = findSocket(c, this.address);
@@ -59,8 +63,16 @@ export class UdpServer implements Transport {
     return this.#socket.addr as Deno.NetAddr;
   }
 
-  /** Serves until {@linkcode UdpServer.close}. */
-  async serve(): Promise<void> {
+  limit(query: QueryReader): number {
+    return udpLimit(query);
+  }
+
+  serve(responder: Responder): void {
+    this.#responder = responder;
+    this.#served = this.#serve();
+  }
+
+  async #serve(): Promise<void> {
     const buffer = new Uint8Array(MAX_MESSAGE);
     const response = new Uint8Array(MAX_UDP_PAYLOAD);
     while (!this.#closed) {
@@ -124,17 +136,17 @@ export class UdpServer implements Transport {
     }
   }
 
-  /** Takes no more queries; responses that are still to come are sent. */
   drain(): void {
     this.#draining = true;
   }
 
-  /** Lets go of the port. */
-  close(): void {
-    if (this.#closed) return;
-    this.#sender?.flush();
-    this.#closed = true;
-    this.#socket.close();
+  async close(): Promise<void> {
+    if (!this.#closed) {
+      this.#sender?.flush();
+      this.#closed = true;
+      this.#socket.close();
+    }
+    await this.#served;
   }
 }
 

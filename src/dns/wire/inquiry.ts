@@ -43,7 +43,7 @@ export class Inquiry {
   toString(): string {
     const { packet, query, transport, peer } = this;
     const name = formatName(packet.slice(HEADER_SIZE, query.questionEnd - 4));
-    const over = transport.name === "udp" ? "" : " over TCP";
+    const over = transport.label && ` over ${transport.label}`;
     return `${typeName(query.type)} ${name} from ${peerName(peer)}${over}`;
   }
 }

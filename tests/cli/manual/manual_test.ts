@@ -60,7 +60,7 @@ Deno.test("the help text has no markup, and no white space at a line's end", () 
 Deno.test("the help text has every option with its default", () => {
   assertStringIncludes(
     plain,
-    "    -b ADDR, --bind=ADDR (absent=127.0.0.1)\n        Serve DNS on ",
+    "    -b ADDR[#PORT], --bind=ADDR[#PORT] (absent=127.0.0.1)\n        Serve DNS on ",
   );
   assertStringIncludes(plain, "    -h[FMT], --help[=FMT] (default=pager)\n");
   assertStringIncludes(plain, "    --stop-on-exit\n");

@@ -27,7 +27,7 @@ Deno.test("the defaults are those of the last original release", () => {
       adopt: undefined,
       allow: [],
       answer: "late",
-      bind: "127.0.0.1",
+      bind: [{ address: "127.0.0.1", port: undefined }],
       catch: [],
       "cache-size": 10000,
       config: undefined,
@@ -67,7 +67,7 @@ Deno.test("the defaults are those of the last original release", () => {
 
 Deno.test("every option that takes a value takes it in each way of writing", () => {
   const values: Record<string, [text: string, value: unknown]> = {
-    bind: ["::1", "::1"],
+    bind: ["::1#0", [{ address: "::1", port: 0 }]],
     connect: ["qemu+ssh://a@b/system?x=1,y=2", "qemu+ssh://a@b/system?x=1,y=2"],
     delay: ["0.5", 0.5],
     "cache-size": ["0", 0],
@@ -174,7 +174,7 @@ Deno.test("an unknown option that took the CONFIG along is told, the CONFIG not 
 });
 
 Deno.test("an option without its value is told", () => {
-  const problem = "option --bind needs a value: ADDR";
+  const problem = "option --bind needs a value: ADDR[#PORT]";
   assertEquals(problemsOf(CONFIG, "-b"), [problem]);
   assertEquals(problemsOf(CONFIG, "--bind"), [problem]);
   assertEquals(problemsOf("--bind=", CONFIG), [problem]);

@@ -43,7 +43,7 @@ Deno.test("the original's getting-started command says what to serve", () => {
   );
   assertEquals({ options, log }, {
     options: {
-      bind: "127.0.0.1",
+      bind: [{ address: "127.0.0.1", port: 53 }],
       listen: 53,
       port: 53,
       forwarding: {
@@ -288,6 +288,19 @@ Deno.test("a forwarder that is Jitsu itself is refused", () => {
     "option --forward b.example= 127.0.0.1 with port 53 is where Jitsu itself listens: queries would never leave it",
   ]);
   assertEquals(own("-b", "0.0.0.0", "-f", "::1"), []);
+  const two = ["-b", "127.0.0.2#5353", "-b", "::1"];
+  assertEquals(own(...two, "-f", "127.0.0.2"), []);
+  assertEquals(own(...two, "-f", "127.0.0.2#5353").length, 1);
+  assertEquals(own(...two, "-f", "::1").length, 1);
+});
+
+Deno.test("each --bind has the port it names, or that of --listen", () => {
+  assertEquals(
+    served(
+      ...["-b", "::#5300", "-b", "127.0.0.1", "-l", "54", "a,10.0.0.1,a"],
+    ).options.bind,
+    [{ address: "::", port: 5300 }, { address: "127.0.0.1", port: 54 }],
+  );
 });
 
 Deno.test("help and version are given whatever else is wrong", () => {

@@ -1,5 +1,5 @@
 /**
- * Run by listeners_test.ts in a network namespace of its own, as root: a host whose addresses come and go.
+ * Run by endpoints_test.ts in a network namespace of its own, as root: a host whose addresses come and go.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Access } from "../../../src/dns/serve/access.ts";
 import { Cookies } from "../../../src/dns/serve/cookies.ts";
 import { Guard } from "../../../src/dns/serve/guard.ts";
-import { Listeners } from "../../../src/dns/serve/endpoints.ts";
+import { Endpoints } from "../../../src/dns/serve/endpoints.ts";
 import { parseName } from "../../../src/dns/wire/name.ts";
 import { Responder } from "../../../src/dns/serve/responder.ts";
 import { TokenBuckets } from "../../../src/dns/serve/token_buckets.ts";
@@ -42,12 +42,9 @@ const guard = new Guard({
   maxUnproven: 4,
 });
 
-const listeners = new Listeners(
-  new Responder(zone, guard, undefined, now),
-  "::",
-  0,
-);
-listeners.serve();
+const endpoints = new Endpoints([{ address: "::", port: 0 }], now);
+endpoints.serve(new Responder(zone, guard, undefined, now));
+const [{ port }] = endpoints.bound;
 
 /** What dig gets, which takes an answer only from the address it asked. */
 const ask = (address: string, ...args: string[]) =>
@@ -55,7 +52,7 @@ const ask = (address: string, ...args: string[]) =>
     "dig",
     `@${address}`,
     "-p",
-    String(listeners.port),
+    String(port),
     "+short",
     "+tries=1",
     "+timeout=2",
@@ -79,7 +76,7 @@ await until(
 await run("ip", "address", "del", "192.0.2.2/24", "dev", "lo");
 await until(
   "the address that is gone is not",
-  () => !listeners.addresses.includes("192.0.2.2"),
+  () => !endpoints.addresses.includes(`192.0.2.2#${port}`),
 );
 assert((await ask("192.0.2.1")).startsWith("203"));
-await listeners.close();
+await endpoints.close();

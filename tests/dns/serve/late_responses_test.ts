@@ -6,7 +6,7 @@ import { clientQuery } from "../../dns/queries.ts";
 
 /** Late responses that are told apart by who got which octet. */
 function setUp() {
-  const late = new LateResponses();
+  const late = new LateResponses(() => performance.now());
   const sent: [string, number][] = [];
   const writing = (octet: number) => (out: Uint8Array) => {
     out[0] = octet;
@@ -18,7 +18,9 @@ function setUp() {
     inquiry.packet = packet;
     inquiry.peer = new KnownPeer({ hostname, port });
     inquiry.transport = {
-      name: "udp",
+      label: "",
+      verified: false,
+      limit: () => 512,
       send: ([octet], peer) => sent.push([peer.hostname, octet]),
     };
     return late.add(

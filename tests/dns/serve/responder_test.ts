@@ -3,6 +3,7 @@ import {
   DO,
   EdnsOption,
   Flag,
+  MAX_MESSAGE,
   Rcode,
   Type,
 } from "../../../src/dns/wire/constants.ts";
@@ -22,6 +23,7 @@ import { KnownPeer } from "../../../src/net/peer.ts";
 import type { Forwarder } from "../../../src/dns/forward/forwarder.ts";
 import { Responder } from "../../../src/dns/serve/responder.ts";
 import { TokenBuckets } from "../../../src/dns/serve/token_buckets.ts";
+import { udpLimit } from "../../../src/dns/wire/response.ts";
 import type { Transport } from "../../../src/dns/wire/transport.ts";
 import { formatAddress } from "../../../src/net/address.ts";
 import { withoutRecords } from "../../../src/dns/forward/resolution.ts";
@@ -80,20 +82,23 @@ function setUp(
   const responder = new Responder(zone, guard(parts), forwarder, () => NOW);
   const sent: Message[] = [];
   const out = new Uint8Array(1232);
+  const transportOf = (name: "udp" | "tcp"): Transport => ({
+    label: name === "tcp" ? "TCP" : "",
+    verified: name === "tcp",
+    limit: (query) => name === "tcp" ? MAX_MESSAGE : udpLimit(query),
+    send: (response) => sent.push(decodeMessage(response.slice())),
+  });
+  const transports = { udp: transportOf("udp"), tcp: transportOf("tcp") };
   const ask = (
     packet: Uint8Array,
     name: "udp" | "tcp" = "udp",
     port = PEER.port,
     hostname = PEER.hostname,
   ): Message | undefined => {
-    const transport: Transport = {
-      name,
-      send: (response) => sent.push(decodeMessage(response.slice())),
-    };
     const length = responder.respond(
       packet,
       out,
-      transport,
+      transports[name],
       new KnownPeer({ hostname, port }),
     );
     return length <= 0 ? undefined : decodeMessage(out.subarray(0, length));
@@ -627,7 +632,12 @@ Deno.test("a response to another opcode than QUERY has none of RA, RD and CD", (
 
 Deno.test("NOTIMP is a header with ID, QR and opcode alone, as BIND's is, whatever the query had", () => {
   const { responder } = setUp([]);
-  const transport = { name: "udp", send: () => {} } as const;
+  const transport: Transport = {
+    label: "",
+    verified: false,
+    limit: udpLimit,
+    send: () => {},
+  };
   const out = new Uint8Array(512);
   for (let opcode = 1; opcode < 16; opcode++) {
     const packet = query("www.example.org", Type.A, {

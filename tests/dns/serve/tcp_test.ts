@@ -10,7 +10,7 @@ import {
 } from "../../../src/dns/wire/message.ts";
 import { parseName } from "../../../src/dns/wire/name.ts";
 import { Responder } from "../../../src/dns/serve/responder.ts";
-import { TcpServer } from "../../../src/dns/serve/tcp.ts";
+import { listenTcp } from "../../../src/dns/serve/tcp.ts";
 import { TokenBuckets } from "../../../src/dns/serve/token_buckets.ts";
 import { ownAddresses } from "../../../src/net/own_addresses.ts";
 import { Zone } from "../../../src/dns/zone/zone.ts";
@@ -41,22 +41,15 @@ function startServer() {
     unprovenStarts: new TokenBuckets(1, 1, now),
     maxUnproven: 4,
   });
-  const listener = Deno.listen({ hostname: "::", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  const server = new TcpServer(
-    new Responder(zone, guard, undefined, now),
-    "::",
-    port,
-  );
-  const served = server.serve();
+  const server = listenTcp("::", 0, now);
+  const { port } = server.address;
+  server.serve(new Responder(zone, guard, undefined, now));
   return {
     server,
     slow,
     connect: (hostname = "127.0.0.1") => Deno.connect({ hostname, port }),
     async [Symbol.asyncDispose]() {
-      server.close();
-      await served;
+      await server.close();
     },
   };
 }
