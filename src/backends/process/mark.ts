@@ -156,7 +156,7 @@ export function bearing<T>(
     const before = limitOf(0)![0];
     if (!setLimit(0, mark)) {
       throw new BackendError(
-        "processes cannot be marked by their limit RLIMIT_RSS: its hard limit is too low: lift it (ulimit -Hm unlimited, or LimitRSS=infinity in a systemd unit)",
+        "processes cannot be marked, since the hard limit RLIMIT_RSS is too low: lift it (LimitRSS=infinity in a systemd unit, or ulimit -Hm unlimited)",
       );
     }
     try {

@@ -104,7 +104,7 @@ export class Watchdog {
         }).spawn());
     } catch (error) {
       throw new BackendError(
-        `the watchdog of the processes: ${(error as Error).message}`,
+        `no watchdog: ${(error as Error).message}`,
       );
     }
     const input = child.stdin.getWriter();

@@ -133,7 +133,11 @@ async function complete(shell: Shell, ...words: string[]): Promise<string[]> {
     : ["-c", DRIVERS[shell], script, ...words];
   const { stdout, stderr } = await new Deno.Command(shell, {
     args,
-    env: { PATH: `${dir.path}:${Deno.env.get("PATH")}`, HOME: dir.path },
+    env: {
+      PATH: `${dir.path}:${Deno.env.get("PATH")}`,
+      HOME: dir.path,
+      TERM: "xterm",
+    },
     cwd: dir.path,
     stdin: "null",
   }).output();
