@@ -119,6 +119,7 @@ async function script(args: string[]): Promise<string> {
   const binary = Deno.env.get("JITSU");
   const paths = args.some((arg) => /\.ts$|\/$/.test(arg)) ? [] : TESTS;
   return `
+date >/job/started
 export DENO_DIR=${
     quote(`${CACHE}/deno`)
   } DENO_NO_UPDATE_CHECK=1 NO_COLOR=1 TEST_PATIENCE=${

@@ -35,14 +35,37 @@ const LINUX_OPTIONS =
   "console=hvc0 quiet loglevel=4 mitigations=off clocksource=tsc tsc=reliable audit=0 net.ifnames=0 panic=-1";
 
 /**
- * Runs the job; what it prints goes to stdout. Resolves with its exit status, or with undefined when it did not come to
- * its end. What the machine says on its console is in the job's file `console`.
+ * Seconds that the machine has until the job begins, which takes some 15 s, and 80 s on a busy host. Now and then the
+ * emulated one gets stuck before that: it is booted again then.
  */
-export async function boot(
+const BOOT_LIMIT = 300;
+const BOOTS = 3;
+
+/**
+ * Runs the job; what it prints goes to stdout. Resolves with its exit status, or with undefined when it did not come to
+ * its end. It writes the file `started` into its folder when it begins. What the machine says on its console is in the
+ * job's file `console`.
+ */
+export async function boot(options: BootOptions): Promise<number | undefined> {
+  const { job, signal } = options;
+  for (let i = 0; i < BOOTS && !signal.aborted; i++) {
+    const status = await bootOnce(options);
+    if (await textOf(`${job}/started`) !== undefined) return status;
+  }
+}
+
+async function textOf(file: string): Promise<string | undefined> {
+  try {
+    return await Deno.readTextFile(file);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+async function bootOnce(
   { images, job, limit, signal }: BootOptions,
 ): Promise<number | undefined> {
-  if (signal.aborted) return undefined;
-  await Deno.remove(`${job}/status`).catch(() => {});
   const qemu = new Deno.Command("qemu-system-x86_64", {
     args: [
       ...["-accel", "tcg,thread=multi,tb-size=1024"],
@@ -73,13 +96,13 @@ export async function boot(
     stdin: "piped", // at its end, QEMU would take the other side of the virtio port for gone
   }).spawn();
   const timer = setTimeout(() => qemu.kill("SIGKILL"), limit * 1000);
+  const bootTimer = setTimeout(async () => {
+    if (await textOf(`${job}/started`) === undefined) qemu.kill("SIGKILL");
+  }, BOOT_LIMIT * 1000);
   await qemu.status;
   clearTimeout(timer);
+  clearTimeout(bootTimer);
   await qemu.stdin.close();
-  try {
-    return Number(await Deno.readTextFile(`${job}/status`));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  const status = await textOf(`${job}/status`);
+  return status === undefined ? undefined : Number(status);
 }
