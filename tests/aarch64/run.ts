@@ -17,8 +17,13 @@ const PATIENCE = "240";
 
 /** Deno and a Debian with libvirt for aarch64, unpacked; nothing of it is installed. Rejects where it cannot be had. */
 async function prepare(): Promise<void> {
-  const packages = ["mmdebstrap", "qemu-user-static"];
-  await run(["dpkg-query", "-W", ...packages]).catch(async () => {
+  const needs = [
+    ["mmdebstrap", "/usr/bin/mmdebstrap"],
+    ["qemu-user-static", `/usr/bin/${EMULATOR}`],
+  ];
+  // dpkg-query(1) -W knows packages as well that are not installed.
+  const there = await Promise.all(needs.map(([, file]) => exists(file)));
+  if (there.includes(false)) {
     const apt = ["apt-get", "-o", "DPkg::Lock::Timeout=300"];
     await run([...apt, "update"]);
     await run([
@@ -26,9 +31,9 @@ async function prepare(): Promise<void> {
       "install",
       "-y",
       "--no-install-recommends",
-      ...packages,
+      ...needs.map(([name]) => name),
     ], { env: { DEBIAN_FRONTEND: "noninteractive" } });
-  });
+  }
   await Deno.mkdir(FOLDER, { recursive: true });
   if (!await exists(`${ROOT}/usr/lib/aarch64-linux-gnu/libvirt.so.0`)) {
     await Deno.remove(ROOT, { recursive: true }).catch(() => {});
